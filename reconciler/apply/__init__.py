@@ -1,0 +1,1 @@
+"""Doing: walk the plan's step graph, journalling every write, and say what came of it."""

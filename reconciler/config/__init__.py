@@ -1,0 +1,1 @@
+"""From YAML text to typed, located resources, or every located reason why not."""

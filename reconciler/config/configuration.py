@@ -1,0 +1,56 @@
+"""What a directory of YAML means once it is read: settings, desired resources, and instructions about existing ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.config.settings import Settings
+from reconciler.model.address import Address
+from reconciler.model.diagnostic import Diagnostic, Span
+from reconciler.model.resource import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The resource known as `source` (with all that is nested in it) is now `target`."""
+
+    source: Address
+    target: Address
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """The resource is no longer ours; without `destroy` the object is left alone and only forgotten."""
+
+    source: Address
+    destroy: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """The existing object `id` becomes the resource `target`."""
+
+    target: Address
+    id: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """One directory, read. `digest` is SHA-256 over its canonical meaning: comments, order and style don't change it.
+
+    `variables` are the values in force (none of them secret); `snippets` is how a diagnostic finds its source line.
+    """
+
+    settings: Settings
+    resources: Mapping[Address, Resource]
+    moved: tuple[Moved, ...]
+    removed: tuple[Removed, ...]
+    imports: tuple[Import, ...]
+    variables: Mapping[str, Any]
+    warnings: tuple[Diagnostic, ...]
+    digest: str

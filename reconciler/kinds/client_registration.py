@@ -1,0 +1,156 @@
+"""The credentials by which Okta is a client of an external authorization server (`rsc...`).
+
+Okta calls them client authentication settings (tag resourceserverclientauthsettings). The secret is write-only. One
+block is one remote object for each MCP server whose association with the authorization server needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from reconciler.model.address import Address
+from reconciler.model.diagnostic import Diagnostic, error
+from reconciler.model.kind import Block, Declarations, Kind, Reference
+from reconciler.model.lifecycle import Lifecycle, State, Transition
+from reconciler.model.resource import Need, NeedSort, Resource
+from reconciler.model.spec import Scope, SecretReference, Spec, Text, given
+
+LIFECYCLE = Lifecycle(
+    "a client registration",
+    [Transition(None, "create", State.ACTIVE), Transition(State.ACTIVE, "delete", State.DELETED)],
+)
+
+
+class ClientRegistrationSpec(Spec):
+    """A client of an external authorization server, registered there by hand (static) or by RFC 7591 (dynamic)."""
+
+    authorization_server: Annotated[str, Field(description="The external authorization server it is a client of.")]
+    mcp_servers: (
+        Annotated[
+            list[str], Field(description="MCP servers it is for; all that use the authorization server if omitted.")
+        ]
+        | None
+    ) = None
+    method: Annotated[
+        Literal["static", "dynamic"],
+        Field(
+            description="static: client_id and client_secret are given. dynamic: Okta registers. Can't change in place."
+        ),
+    ] = "static"
+    name: Annotated[Text, Field(description="Its name in Okta; the block's name if omitted.")] | None = None
+    client_id: Annotated[Text, Field(description="The id the authorization server knows the client by.")] | None = None
+    client_secret: SecretReference | None = None
+    client_secret_version: (
+        Annotated[int, Field(ge=1, description="Raise it to send the secret again after it was rotated.")] | None
+    ) = None
+    scopes: (
+        Annotated[
+            list[Scope], Field(min_length=1, description="Scopes users consent to; all available ones if omitted.")
+        ]
+        | None
+    ) = None
+    protect: Annotated[bool, Field(description="Refuse to delete or replace it until this is set to false.")] = False
+
+    def serves(self, server: Block) -> bool:
+        """Whether the MCP server of that block gets this client."""
+        named = self.mcp_servers is None or server.name in self.mcp_servers
+        return named and self.authorization_server in server.spec.authorization_servers
+
+
+def derive(declared: Declarations) -> Iterator[Resource | Diagnostic]:
+    for block in declared["client_registrations"].values():
+        problems = list(_problems(block, declared))
+        yield from problems
+        if problems:
+            continue
+        for server in declared["mcp_servers"].values():
+            if block.spec.serves(server):
+                yield _registration(block, Address(f"mcp_server.{server.name}"))
+
+
+def _registration(block: Block, parent: Address) -> Resource:
+    spec: ClientRegistrationSpec = block.spec
+    association = parent.child("authorization_server", spec.authorization_server)
+    place = block.span("authorization_server")
+    return Resource(
+        address=parent.child("client_registration", block.name),
+        kind="client_registration",
+        attributes={
+            "name": spec.name or block.name,
+            "method": spec.method,
+            **given(spec, "client_id", "client_secret", "client_secret_version"),
+            **({"scopes": sorted(set(spec.scopes))} if spec.scopes is not None else {}),
+        },
+        needs=(Need(parent, NeedSort.EXISTS, place), Need(association, NeedSort.EXISTS, place)),
+        refs={"mcp_server": parent, "association": association},
+        protect=spec.protect,
+        span=block.span(),
+    )
+
+
+def _problems(block: Block, declared: Declarations) -> Iterator[Diagnostic]:
+    spec: ClientRegistrationSpec = block.spec
+    address = Address(f"client_registration.{block.name}")
+    definition = declared["authorization_servers"][spec.authorization_server].spec
+    if definition.type == "okta":
+        yield error(
+            "config.registration-of-okta",
+            f"{spec.authorization_server} is an Okta authorization server, which needs no client registration",
+            "Remove this block: agents reach it by Cross-App Access.",
+            span=block.span("authorization_server"),
+            address=address,
+        )
+    elif spec.method == "dynamic" and definition.registration_endpoint is None:
+        yield error(
+            "config.no-registration-endpoint",
+            f"{spec.authorization_server} has no registration_endpoint, so a client can't register there",
+            "Give the authorization server its registration_endpoint, or use method: static with a client_id.",
+            span=block.span("method"),
+            address=address,
+        )
+    missing = [name for name in ("client_id", "client_secret") if getattr(spec, name) is None]
+    if spec.method == "static" and missing:
+        yield error(
+            "config.missing-key",
+            f"{address} has no {' and no '.join(missing)}",
+            "A static registration needs the client_id and a reference to the client_secret.",
+            span=block.span(),
+            address=address,
+        )
+    extra = [name for name in ("client_id", "client_secret") if getattr(spec, name) is not None]
+    if spec.method == "dynamic" and extra:
+        yield error(
+            "config.dynamic-credentials",
+            f"{address} registers itself, so it has no {' or '.join(extra)} of its own",
+            "Remove the credentials, or use method: static.",
+            span=block.span(extra[0]),
+            address=address,
+        )
+    for index, name in enumerate(spec.mcp_servers or ()):
+        if spec.authorization_server not in declared["mcp_servers"][name].spec.authorization_servers:
+            yield error(
+                "config.not-attached",
+                f"mcp_server.{name} doesn't use the authorization server {spec.authorization_server}",
+                f"Add {spec.authorization_server} to its authorization_servers, or remove {name} here.",
+                span=block.span("mcp_servers", index),
+                address=address,
+            )
+
+
+KIND = Kind(
+    name="client_registration",
+    section="client_registrations",
+    spec=ClientRegistrationSpec,
+    derive=derive,
+    lifecycle=lambda attributes: LIFECYCLE,
+    natural_key=lambda attributes: ("name",),
+    immutable=frozenset({"client_id", "method"}),
+    write_only=frozenset({"client_secret", "client_secret_version"}),
+    references=(
+        Reference("authorization_server", "authorization_servers"),
+        Reference("mcp_servers", "mcp_servers"),
+    ),
+)

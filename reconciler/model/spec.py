@@ -1,0 +1,107 @@
+"""The building blocks of a kind's YAML specification: strict models, URLs, shown text, references to secrets."""
+
+from __future__ import annotations
+
+import unicodedata
+from ipaddress import ip_address
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from reconciler.model.lifecycle import State
+from reconciler.model.secret import REFERENCE_SOURCES, is_reference
+
+
+class Spec(BaseModel):
+    """A block of the configuration: unknown keys refused, nothing converted, nothing changed after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ResourceSpec(Spec):
+    """What every block that becomes a resource may say."""
+
+    status: Annotated[
+        Literal["active", "inactive"], Field(description="The lifecycle state to bring it to and keep it in.")
+    ] = "active"
+    protect: Annotated[
+        bool,
+        Field(
+            description="Refuse to delete or replace it, even when its block is removed, until this is set to false."
+        ),
+    ] = False
+
+    @property
+    def state(self) -> State:
+        return State.ACTIVE if self.status == "active" else State.INACTIVE
+
+
+def is_loopback(host: str | None) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _check_text(value: str) -> str:
+    hidden = next((c for c in value if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")), None)
+    if hidden is not None:
+        raise ValueError(f"has the invisible character U+{ord(hidden):04X}, which can make a text read as another")
+    return value
+
+
+def _check_url(value: str) -> str:
+    _check_text(value)
+    try:
+        parts = urlsplit(value)
+        port_ok = parts.port is None or parts.port > 0
+    except ValueError:
+        raise ValueError("is not a URL") from None
+    if parts.scheme not in ("https", "http") or not parts.hostname or not port_ok or " " in value:
+        raise ValueError("is not a URL; one looks like https://mcp.example.com/mcp")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError("must start with https:// (http:// is for this machine's loopback only)")
+    if parts.username or parts.password:
+        raise ValueError("carries a user name or password; credentials don't belong in a URL")
+    if "#" in value:
+        raise ValueError("carries a #fragment, which an OAuth identifier must not (RFC 8707 section 2)")
+    return value
+
+
+def _check_secret(value: Any) -> Any:
+    if isinstance(value, str):
+        raise ValueError("must be a reference such as {env: NAME}: a secret is never written in the configuration")
+    if not is_reference(value) or not isinstance(next(iter(value.values())), str):
+        raise ValueError(
+            f"must be a reference with one of the keys {', '.join(REFERENCE_SOURCES)}, such as {{env: NAME}}"
+        )
+    return value
+
+
+Text = Annotated[str, AfterValidator(_check_text), Field(min_length=1, max_length=1024)]
+"""Text that will be shown to people: no control, bidirectional or otherwise invisible characters."""
+
+Url = Annotated[str, AfterValidator(_check_url), Field(max_length=2048, json_schema_extra={"format": "uri"})]
+"""An https URL kept exactly as written (a trailing slash counts); http only on loopback."""
+
+SecretReference = Annotated[
+    dict[str, str],
+    BeforeValidator(_check_secret),
+    Field(
+        min_length=1,
+        max_length=1,
+        json_schema_extra={"propertyNames": {"enum": list(REFERENCE_SOURCES)}},
+        description="Where the secret is read from when it is needed, such as {env: NAME}; never the secret itself.",
+    ),
+]
+
+Scope = Annotated[str, Field(pattern=r"^[\x21\x23-\x5B\x5D-\x7E]+$", max_length=256)]
+"""RFC 6749 section 3.3, scope-token."""
+
+
+def given(spec: BaseModel, *names: str) -> dict[str, Any]:
+    """Those of the fields `names` that were written in the configuration: an omitted attribute is not managed."""
+    return {name: getattr(spec, name) for name in names if name in spec.model_fields_set}

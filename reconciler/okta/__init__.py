@@ -1,0 +1,1 @@
+"""The live system: Okta for AI Agents, spoken to over HTTP."""

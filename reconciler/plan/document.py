@@ -1,0 +1,49 @@
+"""The plan: the one thing that passes from deciding to doing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconciler.model.address import Address
+from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.resource import Resource
+from reconciler.plan.change import Change
+from reconciler.plan.step import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a plan was made against; apply refuses, naming the first that differs."""
+
+    lineage: str
+    serial: int
+    configuration: str
+    """Digest of the configuration with its variables."""
+    workspace: str
+    created: str
+    expires: str
+    tool: str
+    operation: str = "apply"
+    """apply, destroy or refresh-only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Changes for people and steps for the executor, in address order, and what they were made against.
+
+    `desired` are the resources the steps make, by address. `drift` says how the observed world differs from the
+    recorded one. `diagnostics` with an error among them (a guard) make a plan that can be shown but not applied.
+    """
+
+    basis: Basis
+    changes: tuple[Change, ...]
+    steps: tuple[Step, ...]
+    desired: Mapping[Address, Resource]
+    drift: tuple[Change, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+    allowed: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def is_applyable(self) -> bool:
+        return bool(self.steps) and not any(diagnostic.is_error for diagnostic in self.diagnostics)

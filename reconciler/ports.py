@@ -1,0 +1,202 @@
+"""What the core needs of the world, and the conversations by which it uses it.
+
+A *conversation* is a generator that yields effects and is sent their results. It does nothing itself, so the same
+conversation is performed by real drivers, by a simulator, or by a test that plays the answers.
+
+| effect        | result                                                        |
+|---------------|---------------------------------------------------------------|
+| Read(call)    | Answer                                                        |
+| Send(call)    | Answer                                                        |
+| Sleep(s)      | None                                                          |
+| Now()         | float, seconds of a monotonic clock                           |
+| Together(cs)  | tuple of the conversations' results, in their order           |
+| Journal(...)  | None, once it is durable (written by the apply worker only)   |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from reconciler.model.address import Address
+from reconciler.model.resource import Attributes, Observed
+from reconciler.model.snapshot import Snapshot
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One HTTP request to the live system. `path` is absolute (or a URL on the live system's own origin).
+
+    `body` is JSON; secret references in it ({"env": NAME} under a key in `secrets`) are resolved by the transport, at
+    the last moment. Calls with the same `lane` are never in flight together.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    content_type: str = "application/json"
+    secrets: frozenset[str] = frozenset()
+    lane: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a call. Header names are lower-case; `body` is parsed JSON, or None. If the connection broke,
+    `status` is 0 and `lost` says how: whether a write happened is then unknown."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    lost: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A write. `purpose` tells several writes of one step apart in the journal (`create`, `scope todo.read`)."""
+
+    call: Call
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    seconds: float
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    conversations: Sequence[Generator[Any, Any, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    entry: Mapping[str, Any]
+
+
+Effect: TypeAlias = Read | Send | Sleep | Now | Together | Journal
+Conversation: TypeAlias = Generator[Effect, Any, T]
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """The remote names of an object: its id, and the handle others refer to it by."""
+
+    id: str
+    handle: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a provider needs to know to act on one resource. `remote` is None until it is created; `refs` holds the
+    remote names of the resources it refers to, by role."""
+
+    address: Address
+    kind: str
+    attributes: Attributes
+    remote: Remote | None = None
+    refs: Mapping[str, Remote] = field(default_factory=dict)
+    discovered: bool = False
+
+
+class Provider(Protocol):
+    """The live system. Every method is a conversation; all raise Refused with located, redacted diagnostics."""
+
+    def observe(self, kinds: frozenset[str]) -> Conversation[tuple[Observed, ...]]:
+        """Every object of those kinds, by bulk lists."""
+        ...
+
+    def look(self, target: Target) -> Conversation[Observed | None]:
+        """The object as it is now; None if it is gone. Without `remote`, the object with the target's natural key."""
+        ...
+
+    def create(self, target: Target) -> Conversation[Observed]:
+        """Make it, find out its id whatever the answer, and prove every attribute by reading it back."""
+        ...
+
+    def update(self, target: Target, changed: frozenset[str]) -> Conversation[Observed]:
+        """Bring the attributes `changed` to `target.attributes`, removing access before granting any; read back."""
+        ...
+
+    def transition(self, target: Target, event: str) -> Conversation[None]:
+        """Command the lifecycle event. The caller waits for the state it leads to."""
+        ...
+
+    def delete(self, target: Target) -> Conversation[None]:
+        """Delete it; success if it is already gone."""
+        ...
+
+
+class Transport(Protocol):
+    """The wire: authentication, rate-limit budget, serialised lanes. Never raises for an HTTP status or a broken
+    connection; raises Refused where no answer could be had at all (unresolvable secret, refused credentials)."""
+
+    async def exchange(self, call: Call) -> Answer: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a lock: Terraform's LockInfo in our words."""
+
+    id: str
+    operation: str
+    who: str
+    created: str
+    version: str
+
+
+class Store(Protocol):
+    """Where the snapshot and the journal of one workspace are kept. All methods raise Refused."""
+
+    def read(self) -> Snapshot | None:
+        """The snapshot, or None for a workspace that never had one."""
+        ...
+
+    def write(self, snapshot: Snapshot) -> None:
+        """Replace the snapshot (`serial` one more than what is there) durably and atomically; keep a backup."""
+        ...
+
+    def lock(self, operation: str, timeout: float) -> AbstractContextManager[Holder]:
+        """Hold the workspace exclusively; Refused(lock.held), showing the holder, after `timeout` seconds."""
+        ...
+
+    def append(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Add entries to the journal; on return they are durable."""
+        ...
+
+    def tail(self) -> Sequence[Mapping[str, Any]]:
+        """The journal's entries since the last snapshot, oldest first."""
+        ...
+
+    def settle(self) -> None:
+        """Forget journal entries that the written snapshot already accounts for."""
+        ...
+
+
+class Clock(Protocol):
+    """Time. `monotonic` for durations, `wall` (UTC, ISO 8601) for what people and files are told."""
+
+    def monotonic(self) -> float: ...
+
+    def wall(self) -> str: ...

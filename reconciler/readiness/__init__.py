@@ -1,0 +1,1 @@
+"""Gates: what must be seen to hold before a step may run."""

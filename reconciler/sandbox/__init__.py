@@ -1,0 +1,1 @@
+"""An emulator of the Okta APIs this tool uses, with its own rules and database."""

@@ -1,0 +1,1 @@
+"""Where snapshots and journals are kept."""
