@@ -92,8 +92,27 @@ def _registration(block: Block, parent: Address) -> Resource:
 
 
 def _problems(block: Block, declared: Declarations) -> Iterator[Diagnostic]:
+    yield from _unsuitable(block, declared)
+    yield from _credentials(block)
     spec: ClientRegistrationSpec = block.spec
-    address = Address(f"client_registration.{block.name}")
+    for index, name in enumerate(spec.mcp_servers or ()):
+        if spec.authorization_server not in declared["mcp_servers"][name].spec.authorization_servers:
+            yield error(
+                "config.not-attached",
+                f"mcp_server.{name} doesn't use the authorization server {spec.authorization_server}",
+                f"Add {spec.authorization_server} to its authorization_servers, or remove {name} here.",
+                span=block.span("mcp_servers", index),
+                address=_address(block),
+            )
+
+
+def _address(block: Block) -> Address:
+    return Address(f"client_registration.{block.name}")
+
+
+def _unsuitable(block: Block, declared: Declarations) -> Iterator[Diagnostic]:
+    """What the authorization server can't give a client."""
+    spec: ClientRegistrationSpec = block.spec
     definition = declared["authorization_servers"][spec.authorization_server].spec
     if definition.type == "okta":
         yield error(
@@ -101,7 +120,7 @@ def _problems(block: Block, declared: Declarations) -> Iterator[Diagnostic]:
             f"{spec.authorization_server} is an Okta authorization server, which needs no client registration",
             "Remove this block: agents reach it by Cross-App Access.",
             span=block.span("authorization_server"),
-            address=address,
+            address=_address(block),
         )
     elif spec.method == "dynamic" and definition.registration_endpoint is None:
         yield error(
@@ -109,8 +128,14 @@ def _problems(block: Block, declared: Declarations) -> Iterator[Diagnostic]:
             f"{spec.authorization_server} has no registration_endpoint, so a client can't register there",
             "Give the authorization server its registration_endpoint, or use method: static with a client_id.",
             span=block.span("method"),
-            address=address,
+            address=_address(block),
         )
+
+
+def _credentials(block: Block) -> Iterator[Diagnostic]:
+    """A static registration has them, a dynamic one gets its own."""
+    spec: ClientRegistrationSpec = block.spec
+    address = _address(block)
     missing = [name for name in ("client_id", "client_secret") if getattr(spec, name) is None]
     if spec.method == "static" and missing:
         yield error(
@@ -129,15 +154,6 @@ def _problems(block: Block, declared: Declarations) -> Iterator[Diagnostic]:
             span=block.span(extra[0]),
             address=address,
         )
-    for index, name in enumerate(spec.mcp_servers or ()):
-        if spec.authorization_server not in declared["mcp_servers"][name].spec.authorization_servers:
-            yield error(
-                "config.not-attached",
-                f"mcp_server.{name} doesn't use the authorization server {spec.authorization_server}",
-                f"Add {spec.authorization_server} to its authorization_servers, or remove {name} here.",
-                span=block.span("mcp_servers", index),
-                address=address,
-            )
 
 
 KIND = Kind(
