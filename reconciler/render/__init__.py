@@ -1,1 +1,1 @@
-"""From values to text, JSON and reports; nothing here decides or performs."""
+"""Turning values into text and JSON for people and programs. Pure: a value in, a string out."""
