@@ -15,12 +15,13 @@ conversation is performed by real drivers, by a simulator, or by a test that pla
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from reconciler.model.address import Address
+from reconciler.model.diagnostic import Diagnostic, Refused
 from reconciler.model.resource import Attributes, Observed
 from reconciler.model.snapshot import Snapshot
 
@@ -118,6 +119,15 @@ class Target:
     discovered: bool = False
 
 
+class Incomplete(Refused):
+    """What was to be made is there, but not all of it is as it should be: `observed` is what there is. To be recorded
+    (or it would be taken for somebody else's), and mended by the next plan."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic], observed: Observed) -> None:
+        super().__init__(diagnostics)
+        self.observed = observed
+
+
 class Provider(Protocol):
     """The live system. Every method is a conversation; all raise Refused with located, redacted diagnostics."""
 
@@ -130,7 +140,8 @@ class Provider(Protocol):
         ...
 
     def create(self, target: Target) -> Conversation[Observed]:
-        """Make it, find out its id whatever the answer, and prove every attribute by reading it back."""
+        """Make it, find out its id whatever the answer, and prove every attribute by reading it back. Incomplete if
+        it is there but not as wanted."""
         ...
 
     def update(self, target: Target, changed: frozenset[str]) -> Conversation[Observed]:
