@@ -7,6 +7,7 @@ conversation is performed by real drivers, by a simulator, or by a test that pla
 |---------------|---------------------------------------------------------------|
 | Read(call)    | Answer                                                        |
 | Send(call)    | Answer                                                        |
+| Fetch(...)    | Fetched                                                       |
 | Sleep(s)      | None                                                          |
 | Now()         | float, seconds of a monotonic clock                           |
 | Together(cs)  | tuple of the conversations' results, in their order           |
@@ -74,6 +75,37 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class Fetch:
+    """One request to a foreign host, made through the fetch door (`readiness/fetch.py`), which follows no redirect.
+
+    `body` is sent as `content_type`; secret references in a mapping body ({"env": NAME} under a key in `secrets`) are
+    resolved at the last moment. `limit` caps the answer's body, in bytes.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    content_type: str | None = None
+    secrets: frozenset[str] = frozenset()
+    limit: int = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a foreign host answered; header names are lower-case. `problem` is set instead of an answer (`status` 0)
+    where there was none: `policy` (refused by our own rules), `dns`, `tls`, `timeout`, `connect`, `broken`, `size`.
+    `detail` says more, in words for a user."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    problem: str | None = None
+    detail: str = ""
+    milliseconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Sleep:
     seconds: float
     why: str = ""
@@ -94,7 +126,7 @@ class Journal:
     entry: Mapping[str, Any]
 
 
-Effect: TypeAlias = Read | Send | Sleep | Now | Together | Journal
+Effect: TypeAlias = Read | Send | Fetch | Sleep | Now | Together | Journal
 Conversation: TypeAlias = Generator[Effect, Any, T]
 
 
@@ -162,6 +194,14 @@ class Transport(Protocol):
     connection; raises Refused where no answer could be had at all (unresolvable secret, refused credentials)."""
 
     async def exchange(self, call: Call) -> Answer: ...
+
+    async def close(self) -> None: ...
+
+
+class FetchDoor(Protocol):
+    """The only way to a foreign URL. Never raises for what the other side does; Refused for an unresolvable secret."""
+
+    async def fetch(self, request: Fetch) -> Fetched: ...
 
     async def close(self) -> None: ...
 
