@@ -1,0 +1,77 @@
+"""Client authentication settings (`rsc...`): Okta as a client of an external authorization server.
+
+okta-api: secures-ai-resource-servers, tag resourceserverclientauthsettings. The secret is write-only: it can be sent
+again, never compared.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reconciler.model.lifecycle import State
+from reconciler.model.resource import Observed
+from reconciler.okta.family import Family, handle_of, parent_of
+from reconciler.okta.names import CLIENT_AUTH_SETTINGS, CLIENT_FIELDS, METHODS, dig, text, texts
+from reconciler.okta.pages import Item
+from reconciler.ports import Target
+
+_METHOD = {value: name for name, value in METHODS.items()}
+
+
+class ClientAuthSettings(Family):
+    kind = "client_registration"
+    fields = CLIENT_FIELDS
+    secrets = frozenset({CLIENT_FIELDS["client_secret"]})
+
+    def collection(self, target: Target) -> str:
+        return CLIENT_AUTH_SETTINGS
+
+    def show(self, item: Item, target: Target | None = None) -> Observed:
+        scopes = item.get("scopes")
+        shown = {
+            "name": text(item.get("name")),
+            "method": _METHOD.get(str(item.get("registrationType"))),
+            "client_id": text(item.get("clientId")),
+            "scopes": texts(scopes) if isinstance(scopes, list) else None,
+        }
+        links = {"association": dig(item, "authorizationServer", "id"), "mcp_server": dig(item, "resource", "orn")}
+        return Observed(
+            kind=self.kind,
+            id=str(item["id"]),
+            attributes={name: value for name, value in shown.items() if value is not None},
+            status=State.ACTIVE,
+            parent_id=_server_id(item),
+            handle=text(item.get("orn")),
+            links={role: value for role, value in links.items() if isinstance(value, str)},
+            computed={"created": item.get("created"), "last_updated": item.get("lastUpdated")},
+        )
+
+    def has_key(self, item: Item, target: Target) -> bool:
+        return item.get("name") == target.attributes.get("name") and _server_id(item) == parent_of(target).id
+
+    def wire(self, name: str, value: Any) -> Any:
+        return METHODS[value] if name == "method" else value
+
+    def creation(self, target: Target) -> dict[str, Any]:
+        return {
+            **{self.fields[n]: self.wire(n, v) for n, v in target.attributes.items() if n in self.fields},
+            "resource": {"orn": handle_of(target, "mcp_server")},
+            "authorizationServer": {"id": _association_id(target), "orn": handle_of(target, "association")},
+        }
+
+    def amendment(self, target: Target, changed: frozenset[str]) -> dict[str, Any]:
+        """A raised version means nothing to Okta; it means that the secret is to be sent again."""
+        again = (
+            {"client_secret"} if "client_secret_version" in changed and "client_secret" in target.attributes else set()
+        )
+        return super().amendment(target, (changed | again) - {"client_secret_version"})
+
+
+def _server_id(item: Item) -> str | None:
+    shown = text(dig(item, "resource", "mcpServerId"))
+    return shown or (text(dig(item, "resource", "orn")) or "").rpartition(":")[2] or None
+
+
+def _association_id(target: Target) -> str:
+    handle_of(target, "association")
+    return target.refs["association"].id

@@ -1,0 +1,87 @@
+"""The live system as the core needs it: conversations with the Okta APIs, one family of them for each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain
+from typing import Any
+
+from reconciler.model.diagnostic import Refused, error
+from reconciler.model.resource import Observed
+from reconciler.okta.associations import Associations, collection_of
+from reconciler.okta.authorization_servers import AuthorizationServers
+from reconciler.okta.client_auth_settings import ClientAuthSettings
+from reconciler.okta.family import Family
+from reconciler.okta.mcp_servers import McpServers
+from reconciler.okta.names import AUTHORIZATION_SERVERS, CLIENT_AUTH_SETTINGS, MCP_SERVERS
+from reconciler.okta.org import OrgNames
+from reconciler.okta.pages import Item, collect
+from reconciler.ports import Conversation, Target, Together
+
+
+class OktaProvider:
+    """An Okta org, or a sandbox that behaves as one. Knows no transport: what it yields is performed elsewhere."""
+
+    def __init__(self, org: OrgNames | None = None) -> None:
+        self._servers = McpServers()
+        self._associations = Associations()
+        self._clients = ClientAuthSettings()
+        self._authorization_servers = AuthorizationServers(org or OrgNames())
+        families = (self._servers, self._associations, self._clients, self._authorization_servers)
+        self._families: Mapping[str, Family] = {family.kind: family for family in families}
+
+    def observe(self, kinds: frozenset[str]) -> Conversation[tuple[Observed, ...]]:
+        parts: list[Conversation[tuple[Observed, ...]]] = []
+        if kinds & {"mcp_server", "association"}:
+            parts.append(self._observe_servers(kinds))
+        if "client_registration" in kinds:
+            parts.append(self._observe_clients())
+        if "authorization_server" in kinds:
+            parts.append(self._observe_authorization_servers())
+        found: tuple[tuple[Observed, ...], ...] = yield Together(parts)
+        return tuple(chain.from_iterable(found))
+
+    def look(self, target: Target) -> Conversation[Observed | None]:
+        return self._family(target).look(target)
+
+    def create(self, target: Target) -> Conversation[Observed]:
+        return self._family(target).create(target)
+
+    def update(self, target: Target, changed: frozenset[str]) -> Conversation[Observed]:
+        return self._family(target).update(target, changed)
+
+    def transition(self, target: Target, event: str) -> Conversation[None]:
+        return self._family(target).transition(target, event)
+
+    def delete(self, target: Target) -> Conversation[None]:
+        return self._family(target).delete(target)
+
+    def _family(self, target: Target) -> Family:
+        if (family := self._families.get(target.kind)) is None:
+            raise Refused(
+                [error("okta.unknown-kind", f"Okta has nothing like {target.address}", address=target.address)]
+            )
+        return family
+
+    def _observe_servers(self, kinds: frozenset[str]) -> Conversation[tuple[Observed, ...]]:
+        items = (yield from collect(MCP_SERVERS)).items
+        servers = tuple(self._servers.show(item) for item in items)
+        if "association" not in kinds:
+            return servers
+        # A server that says it has none is not asked: with many servers this list is most of all reading.
+        asked = [item for item in items if item.get("authorizationServerCount") != 0]
+        rows: tuple[tuple[Observed, ...], ...] = yield Together([self._observe_associations(item) for item in asked])
+        return (*(servers if "mcp_server" in kinds else ()), *chain.from_iterable(rows))
+
+    def _observe_associations(self, server: Item) -> Conversation[tuple[Observed, ...]]:
+        server_id, discovered = str(server["id"]), server.get("type") == "DISCOVERABLE"
+        listing = yield from collect(collection_of(server_id))
+        return tuple(self._associations.show_under(i, server_id, discovered=discovered) for i in listing.items)
+
+    def _observe_clients(self) -> Conversation[tuple[Observed, ...]]:
+        return tuple(self._clients.show(item) for item in (yield from collect(CLIENT_AUTH_SETTINGS)).items)
+
+    def _observe_authorization_servers(self) -> Conversation[tuple[Observed, ...]]:
+        items = (yield from collect(AUTHORIZATION_SERVERS)).items
+        found: tuple[Any, ...] = yield Together([self._authorization_servers.with_contents(item) for item in items])
+        return found
