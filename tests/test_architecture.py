@@ -22,8 +22,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "reconciler"
 
 LAYERS = [
-    {"cli", "__main__"},
-    {"pipeline", "wiring", "schema"},
+    {"__main__"},
+    {"cli"},
+    {"pipeline", "schema"},
+    {"wiring"},
     {"render", "okta", "stores", "sandbox", "fleet"},
     {"apply", "drift", "access"},
     {"plan"},
@@ -75,7 +77,9 @@ READERS = {"config.files"}
 MODULE_LINES, FUNCTION_LINES, PARAMETERS = 300, 40, 6
 RAISED_MODULES: dict[str, tuple[int, str]] = {}
 RAISED_FUNCTIONS: dict[str, tuple[int, str]] = {}
-RAISED_PARAMETERS: dict[str, tuple[int, str]] = {}
+RAISED_PARAMETERS: dict[str, tuple[int, str]] = {
+    "apply.session.apply_plan": (7, "what to apply, to what, by what and seen by whom are seven different things"),
+}
 """Raised budgets: name -> (the budget, the sentence that says why)."""
 
 HEAVY = {"httpx", "jsonschema", "jwt", "networkx", "pydantic", "starlette", "uvicorn", "yaml"}
@@ -84,6 +88,8 @@ EMPTY_WORDS = {
     *("manager", "helper", "util", "common", "base", "misc", "process", "handle", "do", "engine", "service"),
 }
 """Words that say nothing of what a thing is for."""
+
+NAMED_BY_OTHERS = {"ServiceApp": "what Okta calls an application that authenticates as itself"}
 
 
 class Import(NamedTuple):
@@ -268,23 +274,25 @@ def test_names_say_what_a_thing_is_for() -> None:
             for node in ast.walk(tree)
             if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         ]
-        for name in named:
+        for name in set(named) - NAMED_BY_OTHERS.keys():
             words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
             empty += [f"{module}: {name}" for word in words if {word, word.removesuffix("s")} & EMPTY_WORDS]
     assert empty == []
 
 
 def test_every_module_says_in_one_sentence_what_it_is_for() -> None:
+    """Or, for a verb of the command line, how it is called."""
     silent = []
     for module, tree in trees().items():
         first = (ast.get_docstring(tree) or "").partition("\n\n")[0]
-        if not first.endswith((".", ":")) or len(first.split()) < 3:
+        is_command = re.fullmatch(r"`(reconciler|python -m reconciler)\b[^`]*`\.?", first)
+        if not is_command and (not first.endswith((".", ":")) or len(first.split()) < 3):
             silent.append(module)
     assert silent == []
 
 
 def test_nothing_is_postponed_or_hidden() -> None:
-    mark = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|no" + r"qa|NotImplemented" + r"Error)\b")
+    mark = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|no" + r"qa)\b|raise NotImplemented" + r"Error")
     assert [module for module, text in texts().items() if mark.search(text)] == []
 
 
