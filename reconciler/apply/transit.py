@@ -1,0 +1,150 @@
+"""Lifecycle steps: command an event, await a state, pass a gate."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from reconciler.apply.edit import Drop, Edit, Put
+from reconciler.apply.journal import Entry, journalled
+from reconciler.apply.task import StepResult, Task
+from reconciler.apply.waiting import Judgement, Waited, wait_until
+from reconciler.model.address import Address
+from reconciler.model.diagnostic import Diagnostic, Refused, error
+from reconciler.model.lifecycle import State
+from reconciler.model.resource import Observed
+from reconciler.plan.step import Op
+from reconciler.ports import Conversation, Target, Together
+from reconciler.readiness.gate import CheckResult, Evidence, check_active, findings, is_open
+
+
+def transition(task: Task, about: Entry) -> Conversation[StepResult]:
+    """Look first: what is already so needs no command."""
+    step, target = task.step, task.target()
+    event = step.event or ""
+    seen = yield from task.provider.look(target)
+    if seen is None:
+        return _failure(task, Waited(Judgement.HOPELESS, seen, 0.0))
+    if seen.status is step.target:
+        return _success(task, seen, f"already {seen.status}")
+    if task.lifecycle.find(seen.status, event) is None:
+        return StepResult((Put(task.seen_again(seen)),), seen.id, diagnostics=(_no_way(task, seen),))
+    yield from journalled(task.provider.transition(target, event), about)
+    return (yield from _arrival(task, target))
+
+
+def await_state(task: Task, about: Entry) -> Conversation[StepResult]:
+    return (yield from _arrival(task, task.target()))
+
+
+def _arrival(task: Task, target: Target) -> Conversation[StepResult]:
+    why = f"waiting for {task.step.target}"
+    waited = yield from wait_until(partial(task.provider.look, target), partial(_judge, task), why)
+    if waited.end is not Judgement.REACHED:
+        return _failure(task, waited)
+    seen = waited.seen
+    note = f"already {seen.status}" if seen is not None and seen.status is not task.step.target else ""
+    return _success(task, seen, note)
+
+
+def _judge(task: Task, seen: Observed | None) -> Judgement:
+    step, event = task.step, task.step.event or ""
+    if seen is None:
+        if step.target is State.DELETED:
+            return Judgement.REACHED
+        is_expected = task.record is None and task.desired.discovered
+        return Judgement.NOT_YET if is_expected else Judgement.DOUBTFUL
+    if seen.status is step.target:
+        return Judgement.REACHED
+    can_follow = task.lifecycle.find(seen.status, event) is not None
+    if seen.status is State.INVALID:
+        return Judgement.DOUBTFUL if can_follow else Judgement.HOPELESS
+    is_past = step.op is Op.AWAIT and bool(event) and not can_follow
+    return Judgement.REACHED if is_past else Judgement.NOT_YET
+
+
+def _success(task: Task, seen: Observed | None, note: str) -> StepResult:
+    return StepResult(_edits(task, seen), seen.id if seen else None, note)
+
+
+def _edits(task: Task, seen: Observed | None) -> tuple[Edit, ...]:
+    if seen is not None:
+        return (Put(task.seen_again(seen)),)
+    return (Drop(task.step.address),) if task.step.target is State.DELETED else ()
+
+
+def _failure(task: Task, waited: Waited[Observed | None]) -> StepResult:
+    step, seen = task.step, waited.seen
+    edits = _edits(task, seen) if seen is not None else ()
+    interrupted = waited.end is Judgement.INTERRUPTED
+    if interrupted:
+        found = seen.status if seen else "not there yet"
+        summary = f"Stopped waiting for {step.address} to become {step.target}; it is {found}"
+        problem = error("apply.interrupted", summary, "Run apply again to go on from here.", address=step.address)
+    elif seen is not None and seen.status is State.INVALID:
+        problem = _invalid(task, seen)
+    elif waited.end is Judgement.TOO_LATE:
+        found = seen.status if seen else "not there"
+        problem = error(
+            "gate.not-ready",
+            f"{step.address} is still {found} after {waited.seconds:.0f} s, and should be {step.target}",
+            "Nothing is lost: run apply again to wait further.",
+            address=step.address,
+        )
+    else:
+        problem = error(
+            "apply.gone",
+            f"{step.address} is no longer there",
+            "It was deleted by someone else meanwhile. Run plan again to make it anew.",
+            address=step.address,
+        )
+    return StepResult(edits, seen.id if seen else None, "", (problem,), interrupted)
+
+
+def _no_way(task: Task, seen: Observed) -> Diagnostic:
+    step = task.step
+    if seen.status is State.INVALID:
+        return _invalid(task, seen)
+    return error(
+        "apply.unexpected-state",
+        f"{step.address} is {seen.status} now, and can't {step.event} from there",
+        "It was changed by someone else since the plan was made. Run plan again.",
+        address=step.address,
+    )
+
+
+def _invalid(task: Task, seen: Observed) -> Diagnostic:
+    reason = f": {seen.reason}" if seen.reason else ", and doesn't say why"
+    return error(
+        "apply.invalid",
+        f"{task.step.address} should become {task.step.target}, but the live system finds it INVALID{reason}",
+        "Correct what it objects to, then run plan: it shows the way back.",
+        address=task.step.address,
+    )
+
+
+def verify(task: Task, about: Entry) -> Conversation[StepResult]:
+    """Look at everything the step needs; a shut gate gets the grace in which answers may be old."""
+
+    def look() -> Conversation[tuple[CheckResult, ...]]:
+        found: tuple[Evidence, ...] = yield Together([_evidence(task, address) for address in task.step.needs])
+        return tuple(check_active(evidence) for evidence in found)
+
+    def judge(checks: tuple[CheckResult, ...]) -> Judgement:
+        return Judgement.REACHED if is_open(checks) else Judgement.DOUBTFUL
+
+    waited = yield from wait_until(look, judge, "waiting for what it needs to be ready")
+    shown = findings(task.step.address, waited.seen)
+    if waited.end is Judgement.REACHED:
+        return StepResult(note="; ".join(finding.summary for finding in shown))
+    return StepResult(diagnostics=shown, was_interrupted=waited.end is Judgement.INTERRUPTED)
+
+
+def _evidence(task: Task, address: Address) -> Conversation[Evidence]:
+    record = task.snapshot.records.get(address)
+    if record is None:
+        return Evidence(address)
+    try:
+        seen = yield from task.provider.look(task.target_of(record))
+    except Refused as refused:
+        return Evidence(address, unknown="; ".join(diagnostic.summary for diagnostic in refused.diagnostics))
+    return Evidence(address, seen)
