@@ -1,1 +1,1 @@
-"""The command line: one file for each verb, flags in and exit code out."""
+"""The command line: one file per verb, flags in, exit code out."""

@@ -81,7 +81,7 @@ def _is_shown(change: Change) -> bool:
 
 def _sentence(change: Change) -> str:
     if change.moved_from is not None and change.action in (Action.MOVE, Action.NONE):
-        return f"was {safe(change.moved_from)}"
+        return f"has moved from {safe(change.moved_from)}"
     sentence = _SENTENCES.get(change.action, "has moved")
     return f"{sentence} and imported" if change.importing and change.action is Action.UPDATE else sentence
 

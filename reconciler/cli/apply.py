@@ -1,0 +1,88 @@
+"""`reconciler apply [PLANFILE]`, and what destroy shares with it"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from reconciler import pipeline
+from reconciler.apply.event import Outcome
+from reconciler.apply.session import Applied
+from reconciler.cli.console import Console
+from reconciler.cli.files import read_bytes
+from reconciler.cli.options import (
+    json_option,
+    lock_options,
+    plan_options,
+    project_of,
+    project_options,
+    reporting,
+    request_of,
+    screen_options,
+    switch,
+)
+from reconciler.model.diagnostic import Diagnostic, exit_code
+from reconciler.pipeline import Result
+from reconciler.render.summary import Counts
+
+INTERRUPTED, PARTIAL = 130, 15
+
+
+@click.command("apply")
+@click.argument("planfile", required=False)
+@switch("auto-approve", "Don't ask for approval.")
+@json_option
+@plan_options
+@project_options
+@lock_options
+@screen_options
+@reporting
+def command(console: Console, planfile: str | None, **flags: Any) -> int:
+    """Make the live system match the configuration.
+
+    With PLANFILE, perform exactly the plan saved there; nothing is asked then.
+    """
+    if planfile is None:
+        return perform(console, flags, None)
+    from reconciler.plan.wire import decode
+
+    saved = decode(read_bytes(planfile), planfile)
+    return report(console, pipeline.apply_saved(project_of(flags), saved, request_of(flags), console))
+
+
+def perform(console: Console, flags: dict[str, Any], operation: str | None) -> int:
+    console.approved, console.may_ask = flags["auto_approve"], flags["input"] and console.may_ask
+    console.require_answers()
+    return report(console, pipeline.apply(project_of(flags), request_of(flags, operation), console))
+
+
+def report(console: Console, result: Result) -> int:
+    """Tells how it ended; the exit code."""
+    if not result.approved:
+        console.note("Apply cancelled.")
+        return 1
+    operation, applied = result.plan.basis.operation, result.applied
+    if applied is None:
+        if code := exit_code(result.plan.diagnostics):
+            return code
+        console.conclude(Counts(), operation)
+        return 0
+    counts = Counts(applied.added, applied.changed, applied.destroyed, applied.imported)
+    unfinished = [o for o in applied.outcomes.values() if o is not Outcome.DONE]
+    if not unfinished:
+        console.diagnose(applied.diagnostics)
+        console.conclude(counts, operation)
+        return 0
+    console.account(result.plan, applied.outcomes, counts)
+    console.diagnose(applied.diagnostics)
+    return INTERRUPTED if applied.interrupted else _failure_code(applied)
+
+
+def _failure_code(applied: Applied) -> int:
+    """Partial and resumable, unless nothing was done or only gates stood in the way."""
+    errors: list[Diagnostic] = [diagnostic for diagnostic in applied.diagnostics if diagnostic.is_error]
+    if errors and all(diagnostic.code.startswith("gate.") for diagnostic in errors):
+        return exit_code(errors)
+    something = Outcome.DONE in applied.outcomes.values()
+    return PARTIAL if something else exit_code(errors) or PARTIAL

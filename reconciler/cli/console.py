@@ -1,0 +1,209 @@
+"""Who listens to a run: people at a terminal, or a program that reads the event stream."""
+
+from __future__ import annotations
+
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import TextIO
+
+from reconciler import __version__
+from reconciler.apply.clock import SystemClock
+from reconciler.apply.event import Event, Outcome, Skipped
+from reconciler.cli.screen import Screen, open_screen
+from reconciler.model.diagnostic import Diagnostic, Refused, error
+from reconciler.plan.document import Plan
+from reconciler.render import json as lines
+from reconciler.render.diagnostic_text import render_diagnostics
+from reconciler.render.event_text import render_event, render_unfinished
+from reconciler.render.plan_text import render_plan
+from reconciler.render.summary import Counts, count, done, numbers
+
+
+class Console(ABC):
+    """What a run has to say, and whom it asks. Implements `pipeline.Audience`."""
+
+    def __init__(self, out: Screen, err: Screen) -> None:
+        self.out = out
+        self.err = err
+        self.approved = False
+        """Whether approval was given beforehand (-auto-approve)."""
+        self.may_ask = True
+
+    @abstractmethod
+    def diagnose(self, diagnostics: Iterable[Diagnostic]) -> None: ...
+
+    @abstractmethod
+    def wait(self, doing: str, elapsed: float) -> None:
+        """Something that makes no events has been going on for `elapsed` seconds."""
+
+    @abstractmethod
+    def show(self, plan: Plan) -> None: ...
+
+    @abstractmethod
+    def tell(self, event: Event) -> None: ...
+
+    @abstractmethod
+    def conclude(self, counts: Counts, operation: str) -> None:
+        """The apply is over and all of it was done."""
+
+    @abstractmethod
+    def account(self, plan: Plan, outcomes: Mapping[str, Outcome], counts: Counts) -> None:
+        """The apply is over and not all of it was done."""
+
+    @abstractmethod
+    def note(self, text: str) -> None:
+        """Advice to people; programs don't get it."""
+
+    def require_answers(self) -> None:
+        """Refuses at the start of a run a question that nobody could answer at its end."""
+        if not self.approved and not (self.may_ask and _is_terminal(sys.stdin)):
+            raise Refused([_UNANSWERED])
+
+    def approve(self, plan: Plan) -> bool:
+        return self.approved or self._ask(plan)
+
+    def _ask(self, plan: Plan) -> bool:
+        return False
+
+    def closing(self, code: int) -> int:
+        """The exit code, `code` unless what was to be written could not be."""
+        trouble = self.out.trouble
+        if code or trouble is None or isinstance(trouble, BrokenPipeError):
+            return code
+        self.diagnose([error("output.unwritable", f"The output could not be written: {trouble.strerror}")])
+        return 1
+
+
+_UNANSWERED = error(
+    "usage.approval",
+    "Nobody is there to approve the changes",
+    "Standard input is not a terminal. Give -auto-approve, or save a plan with `plan -out=FILE`, review it with "
+    "`show FILE`, and run `apply FILE`.",
+)
+_QUESTIONS = {
+    "destroy": ("Do you really want to destroy all resources?", "There is no undo."),
+    "refresh-only": (
+        "Would you like to record these changes in the state?",
+        "Nothing will be changed on the live system.",
+    ),
+    "apply": ("Do you want to perform these actions?", "reconciler will perform the actions described above."),
+}
+
+
+class TextConsole(Console):
+    def __init__(self, out: Screen, err: Screen, compact_warnings: bool) -> None:
+        super().__init__(out, err)
+        self._compact = compact_warnings
+        self._waiting = False
+        self._blamed: dict[str, str] = {}
+
+    def diagnose(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self._settle()
+        if text := render_diagnostics(diagnostics, self.err.page, self._compact):
+            self.err.write(text)
+
+    def wait(self, doing: str, elapsed: float) -> None:
+        if self.err.is_terminal:
+            self._waiting = True
+            text = f"{doing}... {elapsed:.0f}s"
+            self.err.write(f"\r{text[: (self.err.page.width or 80) - 1]}\x1b[K", end="")
+
+    def show(self, plan: Plan) -> None:
+        self._settle()
+        self.out.write(render_plan(plan, self.out.page))
+
+    def tell(self, event: Event) -> None:
+        if isinstance(event, Skipped) and event.because:
+            self._blamed[event.step.id] = event.because
+        if line := render_event(event, self.out.page):
+            self.out.write(line)
+
+    def conclude(self, counts: Counts, operation: str) -> None:
+        self.out.write("\n" + self.out.page.paint(done(counts, operation), "bold", "green"))
+
+    def account(self, plan: Plan, outcomes: Mapping[str, Outcome], counts: Counts) -> None:
+        page = self.out.page
+        self.out.write("\n" + page.paint(f"Apply incomplete. Resources: {numbers(counts)}.", "bold", "red"))
+        self.out.write("\n" + render_unfinished(plan.steps, outcomes, self._blamed))
+        self.out.write("\nWhat was done is recorded. Run apply again to go on from here: nothing is done twice.\n")
+
+    def note(self, text: str) -> None:
+        self._settle()
+        if text:
+            self.out.write(text)
+
+    def _ask(self, plan: Plan) -> bool:
+        question, told = _QUESTIONS[plan.basis.operation]
+        self.out.write(f"\n{self.out.page.paint(question, 'bold')}\n  {told}")
+        self.out.write("  Only 'yes' will be accepted to approve.\n")
+        self.out.write(self.out.page.paint("  Enter a value: ", "bold"), end="")
+        answer = sys.stdin.readline().strip()
+        self.out.write("")
+        return answer == "yes"
+
+    def _settle(self) -> None:
+        if self._waiting:
+            self._waiting = False
+            self.err.write("\r\x1b[K", end="")
+
+
+class JsonConsole(Console):
+    """One JSON object a line on standard output; nothing else is written there."""
+
+    def __init__(self, out: Screen, err: Screen) -> None:
+        super().__init__(out, err)
+        self._clock = SystemClock()
+        self._begun = False
+        self.may_ask = False
+
+    def diagnose(self, diagnostics: Iterable[Diagnostic]) -> None:
+        for diagnostic in diagnostics:
+            self._put(lines.diagnostic_line(diagnostic, self._clock.wall()))
+
+    def wait(self, doing: str, elapsed: float) -> None:
+        pass
+
+    def show(self, plan: Plan) -> None:
+        now = self._clock.wall()
+        for change in plan.drift:
+            self._put(lines.change_line(change, now, drift=True))
+        for change in plan.changes:
+            if change.action.value != "none" or change.moved_from or change.importing:
+                self._put(lines.change_line(change, now))
+        self._put(lines.summary_line(count(plan.changes), "plan", now))
+        self.diagnose(plan.diagnostics)
+
+    def tell(self, event: Event) -> None:
+        self._put(lines.event_line(event, self._clock.wall()))
+
+    def conclude(self, counts: Counts, operation: str) -> None:
+        named = "destroy" if operation == "destroy" else "apply"
+        self._put(lines.summary_line(counts, named, self._clock.wall(), applied=True))
+
+    def account(self, plan: Plan, outcomes: Mapping[str, Outcome], counts: Counts) -> None:
+        self.conclude(counts, plan.basis.operation)
+
+    def note(self, text: str) -> None:
+        pass
+
+    def _put(self, line: lines.Line) -> None:
+        from json import dumps
+
+        if not self._begun:
+            self._begun = True
+            self._put(lines.version_line(__version__, self._clock.wall()))
+        self.out.write(dumps(line))
+
+
+def open_console(environment: Mapping[str, str], no_color: bool, compact_warnings: bool, as_json: bool) -> Console:
+    out = open_screen(sys.stdout, environment, no_color)
+    err = open_screen(sys.stderr, environment, no_color)
+    return JsonConsole(out, err) if as_json else TextConsole(out, err, compact_warnings)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:
+        return False

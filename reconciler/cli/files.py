@@ -1,0 +1,51 @@
+"""Reading and writing the files that a user names on the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from reconciler.model.diagnostic import Refused, error
+
+LIMIT = 256 * 2**20
+"""Bytes; a plan of 50,000 resources is a tenth of that."""
+
+
+def read_bytes(name: str) -> bytes:
+    """The contents of the file, or of standard input for `-`; Refused if it can't be read."""
+    try:
+        if name == "-":
+            return sys.stdin.buffer.read(LIMIT)
+        with Path(name).open("rb") as file:
+            return file.read(LIMIT)
+    except OSError as problem:
+        raise Refused([error("file.unreadable", f"{name} can't be read: {problem.strerror}")]) from None
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Replaces the file at once: a reader finds the old contents or the new, never half."""
+    temporary = None
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+            return
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_mask()
+        Path(temporary).chmod(mode)
+        Path(temporary).replace(path)
+    except OSError as problem:
+        if temporary:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()
+        raise Refused([error("file.unwritable", f"{path} can't be written: {problem.strerror}")]) from None
+
+
+def _mask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

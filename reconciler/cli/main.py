@@ -1,0 +1,146 @@
+"""Where the program starts: it finds the verb, and turns whatever goes wrong into a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler import __version__
+from reconciler.cli.arguments import normalised
+from reconciler.cli.screen import open_screen, quiet_exit
+from reconciler.model.diagnostic import Diagnostic, error
+from reconciler.render.diagnostic_text import render_diagnostic
+
+INTERRUPTED = 130
+_VERBS = {
+    "init": "Write a small commented configuration into an empty directory.",
+    "validate": "Check the configuration without looking at any live system.",
+    "fmt": "Rewrite the configuration in the canonical format.",
+    "plan": "Show what apply would change, and save it with -out.",
+    "apply": "Make the live system match the configuration, or perform a saved plan.",
+    "destroy": "Unmake everything recorded in this workspace.",
+    "show": "Show the state, or a saved plan.",
+    "graph": "Draw what needs what, or the steps of the current plan.",
+    "state": "Look at the recorded resources, or correct the record.",
+    "workspace": "List, make and select workspaces.",
+    "force-unlock": "Remove the lock that a dead run left behind.",
+    "sandbox": "Serve the emulated Okta API, or empty the embedded one.",
+    "schema": "Print a JSON Schema: config, plan, state, events or world.",
+    "completion": "Print the completion script for bash, zsh or fish.",
+    "version": "Show the version.",
+}
+
+
+class Verbs(click.Group):
+    """The verbs, each loaded only when it is called for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _VERBS:
+            return None
+        command: click.Command = import_module(f"reconciler.cli.{cmd_name.replace('-', '_')}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in _VERBS and not args[0].startswith("-"):
+            near = get_close_matches(args[0], _VERBS, n=1)
+            raise click.UsageError(
+                f'There is no command "{args[0]}".{f" Did you mean {near[0]}?" if near else ""}', ctx
+            )
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_VERBS.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        from click.shell_completion import CompletionItem
+
+        verbs = [CompletionItem(verb, help=told) for verb, told in _VERBS.items() if verb.startswith(incomplete)]
+        return verbs + click.Command.shell_complete(self, ctx, incomplete)
+
+
+def _enter(ctx: click.Context, parameter: click.Parameter, directory: str | None) -> None:
+    if directory is not None:
+        try:
+            os.chdir(directory)
+        except OSError as problem:
+            raise click.UsageError(f'"{directory}" can\'t be entered: {problem.strerror}.', ctx) from None
+
+
+def _version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(f"reconciler {__version__}")
+        ctx.exit()
+
+
+@click.group(cls=Verbs, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "-C", "directory", metavar="DIR", callback=_enter, expose_value=False, help="Change to DIR before anything else."
+)
+@click.option("--version", is_flag=True, callback=_version, expose_value=False, is_eager=True, help="Show the version.")
+@click.pass_context
+def verbs(ctx: click.Context) -> None:
+    """Describe MCP servers and their OAuth in YAML; plan, review and apply the changes.
+
+    Every long option may be written with one dash or two: -out=p.json, --out p.json.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program with `arguments` (default: the process's own); the exit code."""
+    given = normalised(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = verbs.main(args=given, prog_name="reconciler", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.UsageError as problem:
+        return _complain(_usage(problem))
+    except click.ClickException as problem:
+        return _complain(error("usage.invalid", problem.format_message()))
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        return 1
+    except Exception as problem:
+        return _complain(_internal(problem))
+    finally:
+        quiet_exit(sys.stdout)
+        quiet_exit(sys.stderr)
+
+
+def _usage(problem: click.UsageError) -> Diagnostic:
+    ctx = problem.ctx
+    path = ctx.command_path if ctx else "reconciler"
+    return error("usage.invalid", problem.format_message(), f"`{path} --help` shows what there is.")
+
+
+def _internal(problem: BaseException) -> Diagnostic:
+    """Types and places only: the text of an exception from a library could carry a secret."""
+    frames = traceback.extract_tb(problem.__traceback__)
+    last = frames[-1] if frames else None
+    place = f" at {Path(last.filename).name}:{last.lineno}" if last else ""
+    if os.environ.get("RECONCILER_DEBUG"):
+        detail = "".join(f"{frame.filename}:{frame.lineno} in {frame.name}\n" for frame in frames)
+    else:
+        detail = "Please report it with what the same command prints with RECONCILER_DEBUG=1 set."
+    return error("internal.error", f"internal error: {type(problem).__name__}{place}", detail)
+
+
+def _complain(diagnostic: Diagnostic) -> int:
+    screen = open_screen(sys.stderr, os.environ, no_color="--no-color" in sys.argv)
+    screen.write(render_diagnostic(diagnostic, screen.page))
+    return 1

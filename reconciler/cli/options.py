@@ -1,0 +1,159 @@
+"""The options that several verbs share, and what they mean as values."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from reconciler.cli.console import open_console
+from reconciler.model.address import Address
+from reconciler.model.diagnostic import Refused, error, exit_code
+from reconciler.pipeline import Project, Request
+from reconciler.plan.planner import Options
+
+F = TypeVar("F", bound=Callable[..., Any])
+_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h)?")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
+
+
+class Duration(click.ParamType):
+    """`30s`, `5m`, or a number of seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        match = _DURATION.fullmatch(str(value))
+        if match is None:
+            self.fail(f'"{value}" is not a duration; one looks like 30s or 5m.', param, ctx)
+        return float(match["number"]) * _SECONDS[match["unit"]]
+
+
+class AddressType(click.ParamType):
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:
+        try:
+            return Address.parse(str(value))
+        except ValueError as problem:
+            self.fail(f"{problem}.", param, ctx)
+
+
+class Switch(click.Option):
+    """An on/off option that also has its opposite; help shows the way to turn it from what it is by default."""
+
+    def __init__(self, name: str, default: bool, told: str) -> None:
+        self._shown = f"--{name}=false" if default else f"--{name}"
+        super().__init__([f"--{name}/--no-{name}"], is_flag=True, default=default, help=told)
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
+        return self._shown, self.help or ""
+
+
+def switch(name: str, told: str, default: bool = False) -> Callable[[F], F]:
+    """Adds the option `--name` to a command."""
+
+    def add(function: F) -> F:
+        parameters = function.__dict__.setdefault("__click_params__", [])
+        parameters.append(Switch(name, default, told))
+        return function
+
+    return add
+
+
+def composed(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    return lambda function: functools.reduce(lambda inner, decorate: decorate(inner), reversed(decorators), function)
+
+
+screen_options: Callable[[F], F] = composed(
+    click.option("--no-color", is_flag=True, help="No colour, whatever the terminal can do."),
+    switch("compact-warnings", "Warnings as one line each."),
+)
+json_option: Callable[[F], F] = switch("json", "JSON for programs, instead of text for people.")
+project_options: Callable[[F], F] = composed(
+    click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="Set a variable. Repeatable."),
+    click.option(
+        "--var-file", "variable_files", multiple=True, metavar="FILE", help="Read variables from YAML. Repeatable."
+    ),
+)
+lock_options: Callable[[F], F] = composed(
+    switch("lock", "Don't hold the lock of the state. Dangerous.", default=True),
+    click.option("--lock-timeout", type=Duration(), default="0s", metavar="30s", help="How long to wait for the lock."),
+)
+addresses = functools.partial(click.option, multiple=True, type=AddressType(), metavar="ADDRESS")
+plan_options: Callable[[F], F] = composed(
+    addresses("--target", "targets", help="Only this resource and what it needs. Repeatable."),
+    addresses("--exclude", "excludes", help="Not this resource nor what needs it. Repeatable."),
+    addresses("--replace", "replaces", help="Replace this resource. Repeatable."),
+    switch("refresh", "Take the state's word for what is there.", default=True),
+    switch("refresh-only", "Only record what has changed outside."),
+    switch("destroy", "Unmake everything recorded."),
+    click.option(
+        "--allow", "allowed", multiple=True, metavar="GUARD", help="Allow what this guard forbids, for this run."
+    ),
+    switch("input", "Never ask.", default=True),
+    click.option(
+        "--parallelism", type=click.IntRange(1, 256), default=10, show_default=True, help="Steps going on at once."
+    ),
+)
+
+
+def reporting(function: Callable[..., int | None]) -> Callable[..., None]:
+    """Gives a verb its console, and turns a refusal into diagnostics and their exit code."""
+
+    @click.pass_context
+    @functools.wraps(function)
+    def run(ctx: click.Context, /, **flags: Any) -> None:
+        no_color, compact = flags.pop("no_color", False), flags.pop("compact_warnings", False)
+        console = open_console(os.environ, no_color, compact, as_json=flags.get("json", False))
+        try:
+            code = function(console, **flags) or 0
+        except Refused as refused:
+            console.diagnose(refused.diagnostics)
+            code = exit_code(refused.diagnostics) or 1
+        ctx.exit(console.closing(code))
+
+    return run
+
+
+def project_of(flags: Mapping[str, Any]) -> Project:
+    """The configuration in the current directory, with the variables of the command line and the environment."""
+    given: dict[str, str] = {}
+    for text in flags.get("variables", ()):
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            summary = f'-var takes NAME=VALUE, not "{text}"'
+            raise Refused([error("config.variable-option", summary, "One looks like -var domain=example.com.")])
+        given[name] = value
+    files = tuple(Path(name) for name in flags.get("variable_files", ()))
+    return Project(Path(), given, files, os.environ)
+
+
+def request_of(flags: Mapping[str, Any], operation: str | None = None) -> Request:
+    destroy, refresh_only = flags.get("destroy", False), flags.get("refresh_only", False)
+    if destroy and refresh_only:
+        raise click.UsageError("-destroy and -refresh-only exclude each other.")
+    if refresh_only and not flags.get("refresh", True):
+        raise click.UsageError("-refresh-only and -refresh=false exclude each other.")
+    chosen = operation or ("destroy" if destroy else "refresh-only" if refresh_only else "apply")
+    options = Options(
+        operation=chosen,
+        targets=frozenset(flags.get("targets", ())),
+        excludes=frozenset(flags.get("excludes", ())),
+        replaces=frozenset(flags.get("replaces", ())),
+        allowed=frozenset(flags.get("allowed", ())),
+    )
+    return Request(
+        options,
+        refresh=flags.get("refresh", True),
+        lock=flags.get("lock", True),
+        lock_timeout=flags.get("lock_timeout", 0.0),
+        parallelism=flags.get("parallelism", 10),
+    )

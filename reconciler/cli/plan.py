@@ -1,0 +1,75 @@
+"""`reconciler plan`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler import pipeline
+from reconciler.cli.console import Console
+from reconciler.cli.files import write_file
+from reconciler.cli.options import (
+    json_option,
+    lock_options,
+    plan_options,
+    project_of,
+    project_options,
+    reporting,
+    request_of,
+    screen_options,
+    switch,
+)
+from reconciler.model.diagnostic import exit_code
+from reconciler.plan.document import Plan
+from reconciler.render.summary import count
+
+CHANGES = 2
+
+
+@click.command("plan")
+@click.option("--out", metavar="FILE", help="Save the plan; `apply FILE` performs exactly it.")
+@switch("detailed-exitcode", "Exit 0 if nothing would change, 2 if something would.")
+@json_option
+@plan_options
+@project_options
+@lock_options
+@screen_options
+@reporting
+def command(console: Console, **flags: Any) -> int:
+    """Show what apply would change.
+
+    Reads the configuration and the state, looks at the live system, and changes neither.
+    """
+    made = pipeline.plan(project_of(flags), request_of(flags), console)
+    console.show(made)
+    if flags["out"]:
+        save(made, Path(flags["out"]))
+    console.note(_advice(made, flags["out"]))
+    if code := exit_code(made.diagnostics):
+        return code
+    return CHANGES if flags["detailed_exitcode"] and has_changes(made) else 0
+
+
+def has_changes(made: Plan) -> bool:
+    """Whether applying the plan would change anything, be it only what is recorded."""
+    if made.basis.operation == "refresh-only":
+        return bool(made.drift)
+    return bool(made.steps) or not count(made.changes).is_empty
+
+
+def save(made: Plan, path: Path) -> None:
+    import json
+
+    from reconciler.plan.wire import encode
+
+    write_file(path, json.dumps(encode(made), ensure_ascii=False, indent=1).encode() + b"\n")
+
+
+def _advice(made: Plan, out: str | None) -> str:
+    if out:
+        return f"\nSaved the plan to {out}. To perform exactly these actions:\n    reconciler apply {out}"
+    if not has_changes(made) or not made.is_applyable:
+        return ""
+    return "\nNote: the plan was not saved (-out), so apply will make it anew and may find something else to do."

@@ -1,0 +1,44 @@
+"""`reconciler show [PLANFILE]`"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from reconciler import pipeline
+from reconciler.cli.console import Console, TextConsole
+from reconciler.cli.files import read_bytes
+from reconciler.cli.options import json_option, project_of, project_options, reporting, screen_options
+from reconciler.render.state_json import state_value
+from reconciler.render.state_text import render_snapshot
+
+
+@click.command("show")
+@click.argument("planfile", required=False)
+@json_option
+@project_options
+@screen_options
+@reporting
+def command(console: Console, planfile: str | None, **flags: Any) -> int:
+    """Show what is recorded in the state, or the plan saved in PLANFILE."""
+    if planfile is not None:
+        return _show_plan(console, planfile)
+    snapshot = pipeline.recorded(project_of(flags))
+    if isinstance(console, TextConsole):
+        console.note(render_snapshot(snapshot, console.out.page))
+    else:
+        console.out.write(json.dumps(state_value(snapshot), ensure_ascii=False))
+    return 0
+
+
+def _show_plan(console: Console, planfile: str) -> int:
+    from reconciler.plan.wire import decode, encode
+
+    saved = decode(read_bytes(planfile), planfile)
+    if isinstance(console, TextConsole):
+        console.show(saved)
+    else:
+        console.out.write(json.dumps(encode(saved), ensure_ascii=False))
+    return 0

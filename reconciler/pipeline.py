@@ -1,0 +1,225 @@
+"""The story on one page: read the configuration, look at what is recorded and what is there, plan, and apply.
+
+validate   files -> Configuration
+plan       Configuration + snapshot + observed -> Plan
+apply      the same, then, if approved: walk the plan's steps, and write the new snapshot
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+from reconciler import __version__
+from reconciler.apply.clock import SystemClock
+from reconciler.apply.event import Event
+from reconciler.apply.recovery import recover
+from reconciler.apply.session import Applied
+from reconciler.config.configuration import Configuration
+from reconciler.config.files import read_directory, read_file
+from reconciler.config.loader import Inputs, load
+from reconciler.model.diagnostic import Diagnostic, Refused
+from reconciler.model.resource import Observed
+from reconciler.model.snapshot import Snapshot
+from reconciler.plan.document import Plan
+from reconciler.plan.freshness import require_fresh
+from reconciler.plan.planner import Facts, Options, make_plan
+from reconciler.plan.refresh import refreshed
+from reconciler.stores.file import FileStore
+from reconciler.wiring import Live, open_live
+
+VARIABLE_PREFIX = "RECONCILER_VAR_"
+TOOL = f"reconciler {__version__}"
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A configuration directory, and what the command line and the environment add to it."""
+
+    directory: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
+    variable_files: tuple[Path, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be planned, and how carefully. Times in seconds."""
+
+    options: Options
+    refresh: bool = True
+    lock: bool = True
+    lock_timeout: float = 0.0
+    parallelism: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`applied` is None if there was nothing to apply, or it was not approved."""
+
+    plan: Plan
+    applied: Applied | None = None
+    approved: bool = True
+
+
+class Audience(Protocol):
+    """Whoever watches a run, and is asked for approval."""
+
+    def diagnose(self, diagnostics: tuple[Diagnostic, ...]) -> None: ...
+
+    def wait(self, doing: str, elapsed: float) -> None: ...
+
+    def show(self, plan: Plan) -> None: ...
+
+    def approve(self, plan: Plan) -> bool: ...
+
+    def tell(self, event: Event) -> None: ...
+
+
+def validate(project: Project) -> Configuration:
+    """The configuration, or Refused with every located reason why it is none."""
+    own = {k.removeprefix(VARIABLE_PREFIX): v for k, v in project.environment.items() if k.startswith(VARIABLE_PREFIX)}
+    files = tuple(read_file(path, str(path)) for path in project.variable_files)
+    return load(read_directory(project.directory), Inputs(project.variables, files, own))
+
+
+def plan(project: Project, request: Request, audience: Audience) -> Plan:
+    """What apply would do; nothing is changed but the record of an earlier run that broke off."""
+    with _opened(project, request, audience, "plan") as site:
+        return site.plan(request)
+
+
+def apply(project: Project, request: Request, audience: Audience) -> Result:
+    """Plans, shows the plan, and performs exactly that plan if it is approved."""
+    with _opened(project, request, audience, request.options.operation) as site:
+        made = site.plan(request)
+        audience.show(made)
+        if not _is_worth_applying(made):
+            return Result(made)
+        if not audience.approve(made):
+            return Result(made, approved=False)
+        if request.options.operation == "refresh-only":
+            site.record_observed()
+            return Result(made)
+        return Result(made, site.perform(made, request.parallelism))
+
+
+def apply_saved(project: Project, saved: Plan, request: Request, audience: Audience) -> Result:
+    """Performs a plan that was made before, unless what it was made against is no longer so."""
+    with _opened(project, request, audience, "apply") as site:
+        site.recover()
+        now = SystemClock().wall()
+        require_fresh(saved, site.snapshot, site.configuration.digest, site.workspace, now)
+        blocking = tuple(diagnostic for diagnostic in saved.diagnostics if diagnostic.is_error)
+        if blocking:
+            raise Refused(blocking)
+        if saved.basis.operation == "refresh-only":
+            site.record_observed()
+            return Result(saved)
+        return Result(saved, site.perform(saved, request.parallelism))
+
+
+def recorded(project: Project) -> Snapshot | None:
+    """The snapshot of the selected workspace, without looking at the live system."""
+    return _store(project, validate(project)).read()
+
+
+def amend(project: Project, request: Request, edit: Callable[[Snapshot | None], Snapshot]) -> Snapshot:
+    """Replaces the snapshot by what `edit` makes of it, under the lock."""
+    store = _store(project, validate(project))
+    with store.lock("state", request.lock_timeout) if request.lock else nullcontext():
+        return _written(store, edit(store.read()))
+
+
+@dataclass(slots=True)
+class _Site:
+    """Everything that is open during one run."""
+
+    configuration: Configuration
+    workspace: str
+    store: FileStore
+    live: Live
+    audience: Audience
+    snapshot: Snapshot
+    is_locked: bool
+    observed: tuple[Observed, ...] | None = None
+
+    def plan(self, request: Request) -> Plan:
+        if request.refresh:
+            self.observe()
+        self.recover()
+        facts = Facts(
+            configuration=self.configuration,
+            snapshot=self.snapshot,
+            observed=self.observed if request.refresh else None,
+            workspace=self.workspace,
+            now=SystemClock().wall(),
+            tool=TOOL,
+            provider=self.live.name,
+        )
+        return make_plan(facts, request.options)
+
+    def observe(self) -> tuple[Observed, ...]:
+        if self.observed is None:
+            self.observed = self.live.observe(self.audience.wait)
+        return self.observed
+
+    def recover(self) -> None:
+        """Accounts for what an earlier run did after its last snapshot, if it broke off."""
+        entries = self.store.tail()
+        if not entries:
+            return
+        found = recover(self.snapshot, entries, self.observe())
+        self.audience.diagnose(found.notes)
+        self.snapshot = _written(self.store, found.snapshot) if self.is_locked else found.snapshot
+
+    def perform(self, chosen: Plan, parallelism: int) -> Applied:
+        applied = self.live.apply(chosen, self.snapshot, self.store, self.audience.tell, parallelism)
+        self.snapshot = _written(self.store, applied.snapshot)
+        return applied
+
+    def record_observed(self) -> None:
+        self.snapshot = _written(self.store, refreshed(self.snapshot, self.observe()))
+
+
+@contextmanager
+def _opened(project: Project, request: Request, audience: Audience, operation: str) -> Iterator[_Site]:
+    configuration = validate(project)
+    audience.diagnose(configuration.warnings)
+    workspace = _workspace(project, configuration)
+    store = _store(project, configuration)
+    with store.lock(operation, request.lock_timeout) if request.lock else nullcontext():
+        snapshot = store.read() or Snapshot(lineage="")
+        database = state_directory(project, configuration) / f"{workspace}.sandbox.db"
+        with open_live(configuration.settings, project.directory, database) as live:
+            yield _Site(configuration, workspace, store, live, audience, snapshot, request.lock)
+
+
+def _is_worth_applying(made: Plan) -> bool:
+    if made.basis.operation == "refresh-only":
+        return bool(made.drift)
+    return made.is_applyable
+
+
+def _written(store: FileStore, snapshot: Snapshot) -> Snapshot:
+    """A snapshot gets its lineage when it is first written: until then there is no world to tell from another."""
+    written = replace(snapshot, lineage=snapshot.lineage or str(uuid4()), serial=snapshot.serial + 1)
+    store.write(written)
+    store.settle()
+    return written
+
+
+def state_directory(project: Project, configuration: Configuration) -> Path:
+    return project.directory / configuration.settings.state.file.path
+
+
+def _store(project: Project, configuration: Configuration) -> FileStore:
+    return FileStore(state_directory(project, configuration), _workspace(project, configuration))
+
+
+def _workspace(project: Project, configuration: Configuration) -> str:
+    return project.environment.get("RECONCILER_WORKSPACE") or "default"

@@ -1,0 +1,128 @@
+"""Opening what a configuration names: the live system, over the transport to it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from reconciler.apply.clock import SystemClock
+from reconciler.apply.drive import GroupCommit, Hands, perform
+from reconciler.apply.event import Event
+from reconciler.apply.session import Applied, Interrupts, apply_plan
+from reconciler.config.settings import OktaSettings, SandboxSettings, Settings
+from reconciler.kinds import kinds
+from reconciler.model.diagnostic import Refused, error
+from reconciler.model.resource import Observed
+from reconciler.model.snapshot import Snapshot
+from reconciler.plan.document import Plan
+from reconciler.ports import Provider, Store, Transport
+
+T = TypeVar("T")
+_PATIENCE = 1.0
+"""Seconds after which people want to be told that something is still going on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The live system for the length of one run. The event loop stays inside."""
+
+    name: str
+    _runner: asyncio.Runner
+    _provider: Provider
+    _transport: Transport
+
+    def observe(self, wait: Callable[[str, float], None]) -> tuple[Observed, ...]:
+        """Everything that is there; `wait` is told every second that it goes on."""
+        hands = Hands(self._transport, SystemClock())
+        reading = perform(self._provider.observe(frozenset(kinds())), hands)
+        return self._runner.run(_patiently(reading, lambda elapsed: wait(f"Observing {self.name}", elapsed)))
+
+    def apply(
+        self, plan: Plan, snapshot: Snapshot, store: Store, tell: Callable[[Event], None], parallelism: int
+    ) -> Applied:
+        """Walks the plan. The first interrupt lets calls in flight finish, the second stops at once."""
+        hands = Hands(self._transport, SystemClock(), GroupCommit(store.append))
+        interrupts = Interrupts()
+        walk = apply_plan(plan, snapshot, self._provider, hands, tell, parallelism, interrupts)
+        return self._runner.run(_interruptible(walk, interrupts))
+
+
+@contextmanager
+def open_live(settings: Settings, directory: Path, database: Path) -> Iterator[Live]:
+    """`database` is where the embedded sandbox keeps its objects unless the settings say so."""
+    from reconciler.okta.provider import OktaProvider
+
+    chosen = settings.provider
+    with asyncio.Runner() as runner:
+        if chosen.okta is not None:
+            name, transport = chosen.okta.org_url, _remote(chosen.okta, directory)
+        else:
+            name, transport = (
+                "the embedded sandbox",
+                _embedded(chosen.sandbox or SandboxSettings(), directory, database),
+            )
+        try:
+            yield Live(name, runner, OktaProvider(), transport)
+        finally:
+            runner.run(transport.close())
+
+
+def sandbox_database(settings: Settings, directory: Path, database: Path) -> Path | None:
+    """Where the embedded sandbox keeps its objects; None if the configuration is for a real org."""
+    if settings.provider.okta is not None:
+        return None
+    sandbox = settings.provider.sandbox
+    return directory / sandbox.db if sandbox and sandbox.db else database
+
+
+def _remote(settings: OktaSettings, directory: Path) -> Transport:
+    from reconciler.okta.transport import HttpTransport
+
+    return HttpTransport(settings)
+
+
+def _embedded(settings: SandboxSettings, directory: Path, database: Path) -> Transport:
+    from reconciler.okta.transport import HttpTransport
+    from reconciler.sandbox.app import SandboxOptions, create_app
+    from reconciler.sandbox.world import read_world
+
+    world = None
+    if settings.world is not None:
+        path = directory / settings.world
+        try:
+            world = read_world(path.read_text("utf-8"), settings.world)
+        except (OSError, UnicodeDecodeError) as problem:
+            told = f"The world file {settings.world} can't be read: {problem}"
+            raise Refused([error("config.world", told, "provider.sandbox.world names it.")]) from None
+    return HttpTransport(create_app(SandboxOptions(db=str(database), world=world)))
+
+
+async def _patiently(work: Coroutine[Any, Any, T], tick: Callable[[float], None]) -> T:
+    task = asyncio.ensure_future(work)
+    elapsed = 0.0
+    try:
+        while not (await asyncio.wait({task}, timeout=_PATIENCE))[0]:
+            elapsed += _PATIENCE
+            tick(elapsed)
+        return await task
+    finally:
+        task.cancel()
+
+
+async def _interruptible(work: Coroutine[Any, Any, T], interrupts: Interrupts) -> T:
+    loop = asyncio.get_running_loop()
+    wanted = (signal.SIGINT, signal.SIGTERM)
+    with suppress(NotImplementedError, RuntimeError, ValueError):
+        for number in wanted:
+            loop.add_signal_handler(number, interrupts.press)
+    try:
+        return await work
+    finally:
+        with suppress(NotImplementedError, RuntimeError, ValueError):
+            for number in wanted:
+                loop.remove_signal_handler(number)
