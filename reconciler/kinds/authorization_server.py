@@ -139,4 +139,5 @@ KIND = Kind(
     derive=derive,
     lifecycle=lambda attributes: LIFECYCLE,
     natural_key=lambda attributes: ("name",),
+    collections=frozenset({"scopes"}),
 )

@@ -46,6 +46,7 @@ class Kind:
                  id (together with its parent, for a nested kind)
     immutable    attributes whose change means delete and create again
     write_only   attributes the live system never shows; compared with what is recorded
+    collections  attributes that map names to parts, all of them ours: a part that isn't listed is to go
     """
 
     name: str
@@ -56,6 +57,7 @@ class Kind:
     spec: Any = None
     immutable: frozenset[str] = frozenset()
     write_only: frozenset[str] = frozenset()
+    collections: frozenset[str] = frozenset()
     references: tuple[Reference, ...] = ()
     make_before_break: bool = False
 

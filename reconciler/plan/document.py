@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic
@@ -26,6 +27,8 @@ class Basis:
     tool: str
     operation: str = "apply"
     """apply, destroy or refresh-only."""
+    provider: str = ""
+    """Which live system it is about, as its settings name it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Plan:
     drift: tuple[Change, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
     allowed: frozenset[str] = field(default_factory=frozenset)
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    """The variables in force, none of them secret: for whoever reads the plan."""
 
     @property
     def is_applyable(self) -> bool:
