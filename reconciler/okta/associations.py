@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.model.resource import Observed
-from reconciler.okta.family import Family, handle_of, parent_of, status_of
+from reconciler.okta.family import Family, orn_of, parent_of, status_of
 from reconciler.okta.names import ASSOCIATION_FIELDS, ASSOCIATIONS, MCP_SERVERS, text, texts, under
 from reconciler.okta.pages import Item
 from reconciler.okta.proof import is_alike
@@ -65,7 +65,7 @@ class Associations(Family):
 
     def creation(self, target: Target) -> dict[str, Any]:
         if target.attributes.get("type") == "OKTA":
-            return {"type": "OKTA", "orn": handle_of(target, "authorization_server")}
+            return {"type": "OKTA", "orn": orn_of(target, "authorization_server")}
         return {self.fields[name]: value for name, value in target.attributes.items()}
 
 

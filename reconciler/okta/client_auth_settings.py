@@ -10,7 +10,7 @@ from typing import Any
 
 from reconciler.model.lifecycle import State
 from reconciler.model.resource import Observed
-from reconciler.okta.family import Family, handle_of, parent_of
+from reconciler.okta.family import Family, orn_of, parent_of
 from reconciler.okta.names import CLIENT_AUTH_SETTINGS, CLIENT_FIELDS, METHODS, dig, text, texts
 from reconciler.okta.pages import Item
 from reconciler.ports import Target
@@ -55,8 +55,8 @@ class ClientAuthSettings(Family):
     def creation(self, target: Target) -> dict[str, Any]:
         return {
             **{self.fields[n]: self.wire(n, v) for n, v in target.attributes.items() if n in self.fields},
-            "resource": {"orn": handle_of(target, "mcp_server")},
-            "authorizationServer": {"id": _association_id(target), "orn": handle_of(target, "association")},
+            "resource": {"orn": orn_of(target, "mcp_server")},
+            "authorizationServer": {"id": _association_id(target), "orn": orn_of(target, "association")},
         }
 
     def amendment(self, target: Target, changed: frozenset[str]) -> dict[str, Any]:
@@ -73,5 +73,5 @@ def _server_id(item: Item) -> str | None:
 
 
 def _association_id(target: Target) -> str:
-    handle_of(target, "association")
+    orn_of(target, "association")
     return target.refs["association"].id

@@ -205,7 +205,7 @@ def parent_of(target: Target) -> Remote:
     return parent
 
 
-def handle_of(target: Target, role: str) -> str:
+def orn_of(target: Target, role: str) -> str:
     """The name by which the resource in that role is referred to."""
     remote = target.refs.get(role)
     if remote is None or remote.handle is None:
