@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from reconciler.config.settings import Settings
@@ -43,7 +43,8 @@ class Import:
 class Configuration:
     """One directory, read. `digest` is SHA-256 over its canonical meaning: comments, order and style don't change it.
 
-    `variables` are the values in force (none of them secret); `snippets` is how a diagnostic finds its source line.
+    `variables` are the values in force (none of them secret); `snippet` is how a diagnostic made later finds the source
+    line of its span.
     """
 
     settings: Settings
@@ -54,3 +55,4 @@ class Configuration:
     variables: Mapping[str, Any]
     warnings: tuple[Diagnostic, ...]
     digest: str
+    snippet: Callable[[Span], str | None] = field(default=lambda span: None, compare=False, repr=False)

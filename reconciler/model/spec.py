@@ -47,6 +47,8 @@ def is_loopback(host: str | None) -> bool:
 
 
 def _check_text(value: str) -> str:
+    if value.isprintable():
+        return value
     hidden = next((c for c in value if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")), None)
     if hidden is not None:
         raise ValueError(f"has the invisible character U+{ord(hidden):04X}, which can make a text read as another")

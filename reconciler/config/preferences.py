@@ -1,0 +1,89 @@
+"""The settings blocks of a document to typed settings: exactly one live system, one store, one way to authenticate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from reconciler.config.expand import fill_tree
+from reconciler.config.findings import Findings, spell_list
+from reconciler.config.located import Map, find_span
+from reconciler.config.merge import Entry
+from reconciler.config.settings import GuardSettings, ProviderSettings, Settings, StateSettings
+from reconciler.config.shapes import shape_of
+from reconciler.config.template import Scope
+from reconciler.config.wording import Subject, describe, report_invalid, spell_path
+
+_STORES_TO_COME = ("sqlite", "postgres", "object", "http")
+_MODELS = {"provider": ProviderSettings, "state": StateSettings, "guards": GuardSettings}
+_EXACTLY_ONE = {
+    ("provider",): ("sandbox", "okta"),
+    ("provider", "okta", "auth"): ("token", "private_key_jwt"),
+}
+
+
+def read_settings(entries: Mapping[str, Entry], variables: Mapping[str, Any], findings: Findings) -> Settings:
+    """The settings that `entries` (provider, state, guards) make; the default ones where something is wrong, with the
+    reasons in `findings`."""
+    given: dict[str, Any] = {}
+    valid = Settings()
+    for key, entry in entries.items():
+        node = _open_choices(key, entry.node)
+        if node is None:
+            continue
+        if not isinstance(node, Map):
+            summary = f"{key} must be a block of keys, not {describe(node)}"
+            findings.error("config.wrong-type", summary, "", entry.span)
+            continue
+        before = len(findings.diagnostics)
+        node = fill_tree(node, Scope(variables), None, findings)
+        if len(findings.diagnostics) == before and _is_choice(key, node, entry, findings):
+            given[key] = _validate(key, node, entry, findings)
+    return valid.model_copy(update={key: value for key, value in given.items() if value is not None})
+
+
+def _open_choices(key: str, node: Any) -> Any:
+    """`sandbox:` with nothing below it is a choice too: `sandbox: {}`."""
+    if key == "guards" or not isinstance(node, Map) or None not in node.values():
+        return node
+    opened = Map(node.source)
+    opened.marks = node.marks
+    opened.plain = node.plain
+    opened.update((name, Map(node.source) if value is None else value) for name, value in node.items())
+    return opened
+
+
+def _is_choice(key: str, node: Map, entry: Entry, findings: Findings) -> bool:
+    """Whether one of each set of alternatives is chosen; reported if not."""
+    chosen_all = True
+    for path, names in _EXACTLY_ONE.items():
+        block: Any = node
+        for part in path[1:]:
+            block = block.get(part) if isinstance(block, Map) else None
+        if path[0] != key or not isinstance(block, Map):
+            continue
+        chosen = [name for name in names if name in block]
+        if len(chosen) == 1 or (not chosen and len(block)):
+            continue
+        span = (block.key_span(chosen[1]) if chosen else find_span(node, path[1:])) or entry.span
+        problem = "has both" if chosen else "has neither"
+        summary = f"{spell_path(path)} {problem} {spell_list(names, 'and' if chosen else 'nor')}"
+        findings.error("config.exactly-one", summary, f"Write exactly one: {spell_list(names, 'or')}.", span)
+        chosen_all = False
+    return chosen_all
+
+
+def _validate(key: str, node: Map, entry: Entry, findings: Findings) -> Any:
+    for name in _STORES_TO_COME if key == "state" else ():
+        if name in node:
+            summary = f"State in {name} is not supported by this version"
+            findings.error("config.not-supported", summary, "Use file: {path: state}.", node.key_span(name))
+            return None
+    shape = shape_of(_MODELS[key])
+    try:
+        return shape.adapter.validate_python(node)
+    except ValidationError as invalid:
+        report_invalid(invalid, Subject(node, shape, entry.span, prefix=key), findings)
+        return None
