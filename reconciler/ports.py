@@ -79,7 +79,8 @@ class Fetch:
     """One request to a foreign host, made through the fetch door (`readiness/fetch.py`), which follows no redirect.
 
     `body` is sent as `content_type`; secret references in a mapping body ({"env": NAME} under a key in `secrets`) are
-    resolved at the last moment. `limit` caps the answer's body, in bytes.
+    resolved at the last moment. `limit` caps the answer's body, in bytes. `basic` is a client id and a secret reference
+    to authenticate with (RFC 6749 section 2.3.1).
     """
 
     method: str
@@ -89,13 +90,15 @@ class Fetch:
     content_type: str | None = None
     secrets: frozenset[str] = frozenset()
     limit: int = 65_536
+    basic: tuple[str, Mapping[str, str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """What a foreign host answered; header names are lower-case. `problem` is set instead of an answer (`status` 0)
     where there was none: `policy` (refused by our own rules), `dns`, `tls`, `timeout`, `connect`, `broken`, `size`.
-    `detail` says more, in words for a user."""
+    `detail` says more, in words for a user. `certificate_days` is how long the host's certificate is still good for
+    (None without TLS)."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -103,6 +106,7 @@ class Fetched:
     problem: str | None = None
     detail: str = ""
     milliseconds: int = 0
+    certificate_days: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
