@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from reconciler.apply.clock import SystemClock
 from reconciler.apply.drive import GroupCommit, Hands, perform
@@ -21,6 +21,9 @@ from reconciler.model.resource import Observed
 from reconciler.model.snapshot import Snapshot
 from reconciler.plan.document import Plan
 from reconciler.ports import Provider, Store, Transport
+
+if TYPE_CHECKING:
+    from reconciler.sandbox.world import World
 
 T = TypeVar("T")
 _PATIENCE = 1.0
@@ -83,23 +86,37 @@ def sandbox_database(settings: Settings, directory: Path, database: Path) -> Pat
 def _remote(settings: OktaSettings, directory: Path) -> Transport:
     from reconciler.okta.transport import HttpTransport
 
-    return HttpTransport(settings)
+    return HttpTransport.to_org(settings, directory)
 
 
 def _embedded(settings: SandboxSettings, directory: Path, database: Path) -> Transport:
     from reconciler.okta.transport import HttpTransport
-    from reconciler.sandbox.app import SandboxOptions, create_app
+    from reconciler.sandbox.app import create_app
+    from reconciler.sandbox.options import SandboxOptions
+
+    try:
+        database.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        told = f"The directory {database.parent} can't be made: {problem.strerror}"
+        raise Refused([error("sandbox.unwritable", told, "The embedded sandbox keeps its objects there.")]) from None
+    options = SandboxOptions(
+        db=str(database),
+        world=_world(directory, settings.world) if settings.world else None,
+        settle_seconds=settings.settle_seconds,
+        rate_limit=settings.rate_limit,
+    )
+    return HttpTransport.to_app(create_app(options), directory)
+
+
+def _world(directory: Path, name: str) -> World:
     from reconciler.sandbox.world import read_world
 
-    world = None
-    if settings.world is not None:
-        path = directory / settings.world
-        try:
-            world = read_world(path.read_text("utf-8"), settings.world)
-        except (OSError, UnicodeDecodeError) as problem:
-            told = f"The world file {settings.world} can't be read: {problem}"
-            raise Refused([error("config.world", told, "provider.sandbox.world names it.")]) from None
-    return HttpTransport(create_app(SandboxOptions(db=str(database), world=world)))
+    try:
+        text = (directory / name).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        told = f"The world file {name} can't be read: {problem}"
+        raise Refused([error("config.world", told, "provider.sandbox.world names it.")]) from None
+    return read_world(text, name)
 
 
 async def _patiently(work: Coroutine[Any, Any, T], tick: Callable[[float], None]) -> T:

@@ -31,7 +31,8 @@ def command() -> None:
 @reporting
 def serve(console: Console, port: int, world: str | None, **options: Any) -> None:
     """Serve the sandbox until interrupted. The first line says where it listens."""
-    from reconciler.sandbox.app import SandboxOptions, create_app
+    from reconciler.sandbox.app import create_app
+    from reconciler.sandbox.options import SandboxOptions
     from reconciler.sandbox.serve import serve as run
     from reconciler.sandbox.world import read_world
 

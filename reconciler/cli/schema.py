@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from reconciler.cli.console import Console
@@ -16,6 +14,6 @@ from reconciler.cli.options import reporting, screen_options
 @reporting
 def command(console: Console, name: str) -> None:
     """Print a JSON Schema (draft 2020-12)."""
-    from reconciler.schema import schemas
+    from reconciler.schema import text_of
 
-    console.note(json.dumps(schemas()[name](), indent=2, ensure_ascii=False))
+    console.note(text_of(name).rstrip())

@@ -20,6 +20,7 @@ from reconciler.render.page import Page
 from reconciler.render.summary import Counts
 
 NOW = "2026-01-01T00:00:00Z"
+VALID = jsonschema.Draft202012Validator(lines.event_schema())
 TODO = Address('mcp_server.todo["eu"]')
 CREATE = Step("create a", Op.CREATE, TODO, "mcp_server")
 ACTIVATE = Step("activate a", Op.TRANSITION, TODO, "mcp_server", event="activate", target=State.ACTIVE)
@@ -59,7 +60,7 @@ def test_every_operation_has_words_and_lines(op: Op) -> None:
     for event in (Started(step), Progressed(step, 9.0), Finished(step, 2.0), Failed(step, 1.0, (BROKEN,))):
         line = render_event(event, Page())
         assert line is None or line.startswith(f"{TODO}: ")
-        jsonschema.validate(lines.event_line(event, NOW), lines.event_schema())
+        VALID.validate(lines.event_line(event, NOW))
 
 
 def test_the_account_of_a_partial_apply_names_who_is_to_blame() -> None:
@@ -95,7 +96,7 @@ def all_lines() -> list[lines.Line]:
 def test_every_line_is_valid_by_the_published_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(lines.event_schema())
     for line in all_lines():
-        jsonschema.validate(json.loads(json.dumps(line)), lines.event_schema())
+        VALID.validate(json.loads(json.dumps(line)))
 
 
 def test_the_schema_has_no_type_that_is_never_sent() -> None:
@@ -108,7 +109,7 @@ def test_the_schema_has_no_type_that_is_never_sent() -> None:
 def test_the_schema_refuses_other_lines(broken: dict[str, object]) -> None:
     line = lines.version_line("0.1.0", NOW) | broken
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(line, lines.event_schema())
+        VALID.validate(line)
 
 
 def test_own_types_are_marked_as_such() -> None:
