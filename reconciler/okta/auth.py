@@ -1,4 +1,4 @@
-"""Who we are to Okta: an API token (SSWS), or a service app that gets its own tokens (see service_app.py)."""
+"""Who we are to Okta: an API token (SSWS), or a service app that gets its own tokens (see client_credentials.py)."""
 
 from __future__ import annotations
 

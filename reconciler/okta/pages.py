@@ -16,7 +16,8 @@ from reconciler.ports import Answer, Call, Conversation
 
 Item = Mapping[str, Any]
 
-_LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[^,;"]+(?:="[^"]*")?)*)')
+_LINK = re.compile(r'<([^<>]*)>((?:[^,"<]|"[^"]*")*)')
+_NEXT = re.compile(r';\s*rel\s*=\s*"?next"?\s*(;|$)', re.IGNORECASE)
 
 
 class Listing(NamedTuple):
@@ -66,7 +67,7 @@ def next_page(answer: Answer) -> str | None:
     if (href := text(dig(answer.body, "_links", "next", "href"))) is not None:
         return href
     for match in _LINK.finditer(answer.headers.get("link", "")):
-        if re.search(r';\s*rel="?next"?\s*(;|$)', match[2], re.IGNORECASE):
+        if _NEXT.search(match[2]):
             return match[1]
     return None
 

@@ -193,10 +193,10 @@ def _auth_of(settings: OktaSettings, directory: Path | None, tell: Tell) -> Auth
         raise Refused([error("config.auth", told, "Give one of the two.")])
     if token is not None:
         return ApiToken(partial(read, token), describe(token))
-    from reconciler.okta.service_app import ServiceApp, ServiceAppNames
+    from reconciler.okta.client_credentials import ClientCredentials, ClientNames
 
     assert app is not None
-    names = ServiceAppNames(
+    names = ClientNames(
         org_url=_origin(settings.org_url),
         client_id=app.client_id,
         scopes=tuple(app.scopes),
@@ -204,7 +204,7 @@ def _auth_of(settings: OktaSettings, directory: Path | None, tell: Tell) -> Auth
         key_id=app.key_id,
         dpop=app.dpop,
     )
-    return ServiceApp(names, partial(read, app.key), tell)
+    return ClientCredentials(names, partial(read, app.key), tell)
 
 
 def _origin(base_url: str, *, embedded: bool = False) -> str:

@@ -30,7 +30,7 @@ _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceAppNames:
+class ClientNames:
     """`shown` is the key's reference, as people are told it. `org_url` has no slash at its end."""
 
     org_url: str
@@ -41,10 +41,10 @@ class ServiceAppNames:
     dpop: bool = False
 
 
-class ServiceApp:
+class ClientCredentials:
     """Credentials that renew themselves. `read` gives the private key; `tell` is told every token."""
 
-    def __init__(self, names: ServiceAppNames, read: Callable[[], Secret], tell: Callable[[Secret], None]) -> None:
+    def __init__(self, names: ClientNames, read: Callable[[], Secret], tell: Callable[[Secret], None]) -> None:
         self._names = names
         self._read = read
         self._tell = tell
@@ -137,7 +137,7 @@ class ServiceApp:
         return key.sign(claims, {"typ": "dpop+jwt", "jwk": key.public_jwk()})
 
 
-def _denied(answer: Answer, names: ServiceAppNames) -> Diagnostic:
+def _denied(answer: Answer, names: ClientNames) -> Diagnostic:
     code = text(dig(answer.body, "error")) or text(dig(answer.body, "errorCode")) or f"status {answer.status}"
     said = text(dig(answer.body, "error_description")) or text(dig(answer.body, "errorSummary")) or "no reason given"
     if not names.dpop and (code in ("use_dpop_nonce", "invalid_dpop_proof") or "dpop" in said.lower()):

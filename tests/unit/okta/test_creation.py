@@ -1,0 +1,216 @@
+"""Something is made exactly once, and its id found, whatever the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from reconciler.model.diagnostic import Refused
+from reconciler.okta.provider import OktaProvider
+from reconciler.ports import Answer, Call, Incomplete
+from tests.unit.okta.stage import DUPLICATE, EPOCH, LOST, Stage, ok, okta_error, server_item, server_target
+
+LIST = "/resource-servers/api/v1/mcp-servers"
+OPERATION = "/resource-servers/api/v1/operations/op-1"
+
+
+def stamp(seconds: float) -> str:
+    return datetime.fromtimestamp(EPOCH + seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Org:
+    """An org with at most one MCP server; `posts` are the answers to POSTs, each maybe after making it."""
+
+    def __init__(self, *posts: Answer | tuple[Answer, str], before: dict[str, Any] | None = None) -> None:
+        self.posts = iter(posts)
+        self.there = before
+        self.stage = Stage(self.answer)
+        self.operations: Iterator[Answer] = iter(())
+        self.invisible = 0
+
+    def answer(self, call: Call) -> Answer:
+        if call.method == "POST":
+            scripted = next(self.posts)
+            answer, made = scripted if isinstance(scripted, tuple) else (scripted, "")
+            if made:
+                self.there = server_item(made, created=stamp(self.stage.now))
+            return answer
+        if call.path == LIST:
+            self.invisible -= 1
+            shown = [self.there] if self.there and self.invisible < 0 else []
+            return ok({"data": shown}, date=self.stage.date)
+        if call.path == OPERATION:
+            return next(self.operations)
+        return ok(self.there) if self.there else Answer(404)
+
+    def create(self) -> Any:
+        return self.stage.play(OktaProvider().create(server_target()))
+
+    @property
+    def sent(self) -> int:
+        return sum(call.method == "POST" for call in self.stage.calls)
+
+
+def test_the_id_in_the_body() -> None:
+    org = Org((ok(server_item("ems7"), 201), "ems7"))
+    assert org.create().id == "ems7"
+    assert LIST not in [call.path for call in org.stage.calls if call.method == "GET"]
+
+
+@pytest.mark.parametrize("origin", ["", "https://acme.okta.com"])
+def test_the_id_in_the_location_of_the_object(origin: str) -> None:
+    org = Org((ok(None, 202, location=f"{origin}{LIST}/ems7"), "ems7"))
+    assert org.create().id == "ems7"
+    assert LIST not in [call.path for call in org.stage.calls if call.method == "GET"]
+
+
+def test_the_id_in_the_operation_once_it_has_ended() -> None:
+    org = Org((ok(None, 202, location=f"https://acme.okta.com{OPERATION}"), "ems7"))
+    states = ["SCHEDULED", "IN_PROGRESS", "COMPLETED"]
+    org.operations = iter(
+        ok({"id": "op-1", "status": state, **({"resource": {"id": "ems7"}} if state == "COMPLETED" else {})})
+        for state in states
+    )
+    assert org.create().id == "ems7"
+    assert LIST not in [call.path for call in org.stage.calls if call.method == "GET"]
+
+
+def test_an_operation_that_fails_is_told_with_its_reason() -> None:
+    org = Org(ok(None, 202, location=OPERATION))
+    failed = {"id": "op-1", "status": "FAILED", "errorDetails": {"code": "E0000001", "message": "no such host"}}
+    org.operations = iter([ok(failed)])
+    with pytest.raises(Refused, match="no such host") as refused:
+        org.create()
+    assert refused.value.diagnostics[0].code == "okta.operation-failed"
+
+
+def test_an_operation_that_fails_and_leaves_something_says_what_is_there() -> None:
+    org = Org((ok(None, 202, location=OPERATION), "ems7"))
+    org.operations = iter([ok({"id": "op-1", "status": "FAILED", "errorDetails": {"message": "no such host"}})])
+    with pytest.raises(Incomplete, match="no such host") as stopped:
+        org.create()
+    assert stopped.value.observed.id == "ems7"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ok(None, 202),
+        ok(None, 202, location="https://acme.okta.com/nowhere"),
+        Answer(400),
+        Answer(500),
+        okta_error(500, "E0000009"),
+        LOST,
+    ],
+    ids=["empty", "odd location", "400-but-created", "empty 500", "500", "lost"],
+)
+@pytest.mark.parametrize("invisible", [0, 2])
+def test_the_id_in_the_list_where_the_answer_says_nothing(answer: Answer, invisible: int) -> None:
+    org = Org((answer, "ems7"))
+    org.invisible = invisible
+    assert org.create().id == "ems7"
+    assert org.sent == 1
+
+
+@pytest.mark.parametrize("answer", [LOST, okta_error(500, "E0000009")], ids=["lost", "500"])
+def test_what_did_not_happen_is_asked_for_again(answer: Answer) -> None:
+    org = Org(answer, (ok(server_item("ems7"), 201), "ems7"))
+    assert org.create().id == "ems7"
+    assert org.sent == 2
+
+
+def test_a_duplicate_of_our_own_lost_answer_is_ours() -> None:
+    org = Org((LOST, "ems7"), DUPLICATE)
+    org.invisible = 6
+    assert org.create().id == "ems7"
+    assert org.sent == 2
+
+
+def test_a_duplicate_is_somebody_elses_and_the_way_to_adopt_it_is_shown() -> None:
+    org = Org(DUPLICATE, before=server_item("ems3", created=stamp(-9999)))
+    with pytest.raises(Refused) as refused:
+        org.create()
+    (told,) = refused.value.diagnostics
+    assert told.code == "okta.already-exists"
+    assert "import: [{to: mcp_server.one, id: ems3}]" in told.detail
+
+
+@pytest.mark.parametrize("after", [LOST, Answer(400), DUPLICATE], ids=["lost", "empty 400", "duplicate"])
+def test_what_was_there_before_is_never_taken_for_ours(after: Answer) -> None:
+    posts = (LOST, DUPLICATE) if after is DUPLICATE else (after,)
+    org = Org(*posts, before=server_item("ems3", created=stamp(-60)))
+    with pytest.raises(Refused) as refused:
+        org.create()
+    assert refused.value.diagnostics[0].code == "okta.already-exists"
+
+
+def test_what_was_made_by_somebody_else_meanwhile_is_not_ours_if_it_differs() -> None:
+    org = Org(LOST)
+    real = org.answer
+
+    def meanwhile(call: Call) -> Answer:
+        answer = real(call)
+        if call.method == "POST":
+            org.there = server_item("ems3", created=stamp(org.stage.now), type="DISCOVERABLE")
+        return answer
+
+    org.stage.script = meanwhile
+    with pytest.raises(Refused) as refused:
+        org.create()
+    assert refused.value.diagnostics[0].code == "okta.already-exists"
+
+
+def test_an_error_in_oktas_own_form_is_a_verdict_and_the_list_is_not_read() -> None:
+    org = Org(okta_error(400, "E0000001", "Api validation failed: resourceUrl"))
+    with pytest.raises(Refused, match="Api validation failed: resourceUrl"):
+        org.create()
+    assert org.stage.asked == [f"POST {LIST}"]
+
+
+def test_a_400_that_says_nothing_and_did_nothing_is_refused() -> None:
+    org = Org(Answer(400))
+    with pytest.raises(Refused, match="status 400 and no reason"):
+        org.create()
+    assert org.sent == 1
+
+
+def test_a_connection_that_stays_lost_is_given_up() -> None:
+    org = Org(LOST, LOST, LOST)
+    with pytest.raises(Refused, match="the connection broke") as refused:
+        org.create()
+    assert refused.value.diagnostics[0].code == "okta.no-answer"
+
+
+def test_an_accepted_creation_that_never_appears_is_told() -> None:
+    with pytest.raises(Refused) as refused:
+        Org(ok(None, 202)).create()
+    assert refused.value.diagnostics[0].code == "okta.never-appeared"
+
+
+def test_a_field_that_is_silently_ignored_is_named_and_the_object_not_forgotten() -> None:
+    org = Org((ok(server_item("ems7"), 201), "ems7"))
+    with pytest.raises(Incomplete) as stopped:
+        org.stage.play(OktaProvider().create(server_target(display_name="One", description="It")))
+    assert [told.code for told in stopped.value.diagnostics] == ["okta.field-ignored"] * 2
+    assert "display_name of mcp_server.one" in stopped.value.diagnostics[0].summary
+    assert stopped.value.observed.id == "ems7"
+
+
+@pytest.mark.parametrize("shown", ["https://mcp.example.com/mcp/", "https://MCP.example.com/mcp"])
+def test_a_field_that_is_normalised_is_accepted_and_noted(shown: str) -> None:
+    org = Org((ok({"id": "ems7"}, 201), "ems7"))
+    made: Callable[[Call], Answer] = org.answer
+
+    def normalising(call: Call) -> Answer:
+        answer = made(call)
+        if org.there:
+            org.there["resourceUrl"] = shown
+        return answer
+
+    org.stage.script = normalising
+    observed = org.create()
+    assert observed.attributes["resource_url"] == shown
+    assert observed.computed["normalised"] == {"resource_url": "https://mcp.example.com/mcp"}
