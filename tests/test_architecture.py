@@ -41,6 +41,7 @@ LAYERS = [
 THIRD_PARTY = {
     "click": ("cli",),
     "cryptography": ("okta", "sandbox"),
+    "httpcore": ("readiness.fetch",),
     "httpx": ("okta", "readiness.fetch", "stores.http"),
     "jsonschema": ("plan", "sandbox", "stores"),
     "jwt": ("okta", "sandbox"),
@@ -275,7 +276,7 @@ def test_names_say_what_a_thing_is_for() -> None:
             if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         ]
         for name in set(named) - NAMED_BY_OTHERS.keys():
-            words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
+            words = {word.lower() for word in re.findall(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+", name)}
             empty += [f"{module}: {name}" for word in words if {word, word.removesuffix("s")} & EMPTY_WORDS]
     assert empty == []
 
