@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 _DEPTH = 20
 _DIGITS = 20
-_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
 
 
 def read_object(data: bytes) -> dict[str, Any]:
