@@ -33,7 +33,7 @@ UNWRITABLE = "state.unwritable"
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What an apply came to. `snapshot` is to be written, whatever happened: it is the successor of the one given.
+    """What an apply came to. `snapshot` is to be written, whatever happened, under the next serial.
 
     `outcomes` has every step of the plan, by id. The numbers count resources. `diagnostics` has what failed, and last
     a sentence on the whole (`apply.partial`), if anything did or was left out."""

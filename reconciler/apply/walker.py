@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
+from dataclasses import replace
 from types import MappingProxyType
 
 from reconciler.apply.edit import Edit, amend
@@ -98,8 +99,8 @@ class Walk:
         return skipped
 
     def snapshot(self) -> Snapshot:
-        """What is recorded now, as the successor of the snapshot that the walk began with."""
-        return Snapshot(self._snapshot.lineage, self._snapshot.serial + 1, dict(self._records))
+        """What is recorded now, under the serial that the walk began with: whoever writes it counts on."""
+        return replace(self._snapshot, records=dict(self._records))
 
 
 def _broken(what: str) -> Refused:

@@ -1,0 +1,57 @@
+"""Which workspace a directory of states is used with: named in the environment, or selected before, or the default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import uuid4
+
+from reconciler.model.diagnostic import Refused, error
+from reconciler.model.snapshot import Snapshot
+from reconciler.stores.durable import reading, replace_file, writing
+from reconciler.stores.file import DEFAULT, FileStore, require_name, workspaces
+
+_SELECTION = "workspace"
+"""The file, beside the states, that holds the selected name."""
+
+
+def current_workspace(directory: Path, chosen: str | None = None) -> str:
+    """The workspace in force; `chosen` (RECONCILER_WORKSPACE) wins over the one that was selected."""
+    if chosen:
+        return require_name(chosen)
+    with reading(directory / _SELECTION):
+        try:
+            selected = (directory / _SELECTION).read_text("utf-8").strip()
+        except FileNotFoundError:
+            return DEFAULT
+    return require_name(selected) if selected else DEFAULT
+
+
+def select_workspace(directory: Path, name: str) -> None:
+    """Use `name` from now on; Refused (`workspace.unknown`) if there is none of that name."""
+    known = workspaces(directory)
+    if name not in known:
+        raise Refused(
+            [
+                error(
+                    "workspace.unknown",
+                    f'There is no workspace "{name}"',
+                    f"There {'is' if len(known) == 1 else 'are'} {', '.join(known)}. Make it with "
+                    f"`reconciler workspace new {name}`.",
+                )
+            ]
+        )
+    path = directory / _SELECTION
+    with writing(path):
+        directory.mkdir(parents=True, exist_ok=True)
+        replace_file(path, f"{name}\n".encode())
+
+
+def create_workspace(directory: Path, name: str) -> None:
+    """Make an empty workspace and select it; Refused (`workspace.exists`) if there is one of that name."""
+    if require_name(name) in workspaces(directory):
+        told = f'There is a workspace "{name}" already'
+        raise Refused([error("workspace.exists", told, f"Use it with `reconciler workspace select {name}`.")])
+    store = FileStore(directory, name)
+    with store.lock("workspace new", 0):
+        store.write(Snapshot(str(uuid4()), 1))
+    select_workspace(directory, name)
