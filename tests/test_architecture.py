@@ -42,7 +42,6 @@ THIRD_PARTY = {
     "click": ("cli",),
     "cryptography": ("okta", "sandbox"),
     "httpcore": ("readiness.fetch",),
-    "httpcore": ("readiness.fetch",),
     "httpx": ("okta", "readiness.fetch", "stores.http"),
     "jsonschema": ("plan", "sandbox", "stores"),
     "jwt": ("okta", "sandbox"),
