@@ -37,7 +37,7 @@ from reconciler.sandbox.limits import Limits, headers
 from reconciler.sandbox.options import SandboxOptions, ServiceApp
 from reconciler.sandbox.org import Org
 from reconciler.sandbox.registration import refresh
-from reconciler.sandbox.routes import find_route
+from reconciler.sandbox.routes import bucket, find_route
 from reconciler.sandbox.settling import settle
 from reconciler.sandbox.tokens import authenticate, require_scope
 
@@ -137,7 +137,7 @@ class Sandbox:
     def _answer(self, request: Request, faults: Mapping[str, Mapping[str, Any]]) -> Response:
         now = self._org.now()
         with self._lock:
-            allowed, limits = self._limits.take(f"{request.method} {request.path}", now)
+            allowed, limits = self._limits.take(bucket(request.method, request.path), now)
             try:
                 if not allowed:
                     raise errors.rate_limited()

@@ -153,10 +153,17 @@ class Database:
     def log(self, published: str, event: dict[str, Any]) -> None:
         self._connection.execute("INSERT INTO events (published, body) VALUES (?, ?)", (published, json.dumps(event)))
 
-    def events(self, since: str, until: str, after: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Events published from `since` until before `until` (ISO 8601, UTC), with their sequence numbers."""
+    def events(
+        self, since: str, until: str, after: int | None = None, newest_first: bool = False
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Events published from `since` until before `until` (ISO 8601, UTC), with their sequence numbers.
+
+        `after` is the sequence number of the last one that was seen before.
+        """
+        beyond, order = ("<", "DESC") if newest_first else (">", "ASC")
         rows = self._connection.execute(
-            "SELECT seq, body FROM events WHERE published >= ? AND published < ? AND seq > ? ORDER BY seq",
+            "SELECT seq, body FROM events WHERE published >= ?1 AND published < ?2"
+            f" AND (?3 IS NULL OR seq {beyond} ?3) ORDER BY seq {order}",
             (since, until, after),
         )
         for seq, body in rows:

@@ -87,7 +87,7 @@ async def read_request(scope: Scope, receive: Receive, org_url: str | None) -> R
         query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
         headers=headers,
         body=b"".join(chunks),
-        base=org_url or f"{scope.get('scheme', 'http')}://{host}",
+        base=org_url.rstrip("/") if org_url else f"{scope.get('scheme', 'http')}://{host}",
         host=host,
     )
 

@@ -42,6 +42,9 @@ EventType = Literal[
     "app.oauth2.token.grant.access_token",
 ]
 
+Changes = Mapping[str, tuple[Any, Any]]
+"""Field -> (before, after)."""
+
 _TARGET_TYPES = {
     "mcp_server": "McpServer",
     "association": "ExternalAuthServer",
@@ -64,23 +67,19 @@ _CHANGE_NAMES = {
 
 
 def describe_event(
-    identity: str,
-    published: str,
     actor: Actor,
     event: EventType,
     targets: Sequence[Item],
     *,
-    changes: Mapping[str, tuple[Any, Any]] | None = None,
+    changes: Changes | None = None,
     failure: str | None = None,
 ) -> dict[str, Any]:
-    """The event's body. `changes` maps a field to (before, after); a `failure` makes the outcome FAILURE."""
+    """The event, but for its id and time. A `failure` makes its outcome FAILURE."""
     shown = [_target(target) for target in targets]
     if changes and shown:
         shown[0]["changeDetails"] = _change_details(targets[0].kind, changes)
     debug = {"error_message": failure} if failure else {}
     return {
-        "uuid": identity,
-        "published": published,
         "eventType": event,
         "version": "0",
         "severity": "WARN" if failure else "INFO",
@@ -119,7 +118,7 @@ def _details(item: Item) -> dict[str, Any]:
     return {}
 
 
-def _change_details(kind: str, changes: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
+def _change_details(kind: str, changes: Changes) -> dict[str, Any]:
     names = _CHANGE_NAMES.get(kind, {})
     prefix = {"mcp_server": "mcpServer", "association": "authServer"}.get(kind, "")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,7 +28,7 @@ class SandboxOptions:
     settle_seconds      how long what Okta does asynchronously takes
     rate_limit          requests a minute for each method and path; 0 for no limit
     org_url             the org's address; None: the address by which it is called
-    clock               the time in epoch seconds
+    clock               the time in epoch seconds; None: the machine's
     seed                from which ids are made; None: random, but fixed for the life of a database
     runtime_validation  an ACTIVE server or authorization server whose needs went away becomes INVALID
     """
@@ -40,7 +39,7 @@ class SandboxOptions:
     settle_seconds: float = 0.2
     rate_limit: int = 0
     org_url: str | None = None
-    clock: Callable[[], float] = time.time
+    clock: Callable[[], float] | None = None
     clients: Mapping[str, ServiceApp] = field(default_factory=dict)
     seed: str | None = None
     runtime_validation: bool = True

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import secrets
 import sqlite3
+import time
 from datetime import UTC, datetime
-from typing import Any
 
 from reconciler.sandbox import errors
 from reconciler.sandbox.database import Database, Item
 from reconciler.sandbox.exchange import Actor
 from reconciler.sandbox.hosts import Hosts
 from reconciler.sandbox.lifecycle import Event, next_state
-from reconciler.sandbox.logs import EventType, describe_event
+from reconciler.sandbox.logs import Changes, EventType, describe_event
 from reconciler.sandbox.options import SandboxOptions
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -24,6 +24,7 @@ class Org:
 
     def __init__(self, options: SandboxOptions) -> None:
         self.options = options
+        self._clock = options.clock or time.time
         self.hosts = None if options.world is None else Hosts(options.world)
         self.db = Database(options.db)
         with self.db.transaction():
@@ -34,7 +35,7 @@ class Org:
         self.id = self._identity("00o", 0)
 
     def now(self) -> float:
-        return self.options.clock()
+        return self._clock()
 
     def stamp(self) -> str:
         """The time as the API writes it: ISO 8601, UTC, milliseconds."""
@@ -87,10 +88,18 @@ class Org:
             raise errors.not_found(identity, subject)
         return item
 
-    def log(self, actor: Actor, event: EventType, *targets: Item, **details: Any) -> None:
-        """Add to the System Log; `details` as `describe_event` takes them."""
+    def log(
+        self,
+        actor: Actor,
+        event: EventType,
+        *targets: Item,
+        changes: Changes | None = None,
+        failure: str | None = None,
+    ) -> None:
+        """Add to the System Log."""
         published = self.stamp()
-        self.db.log(published, describe_event(self.new_id("evt"), published, actor, event, targets, **details))
+        described = describe_event(actor, event, targets, changes=changes, failure=failure)
+        self.db.log(published, {"uuid": self.new_id("evt"), "published": published, **described})
 
     def _identity(self, prefix: str, sequence: int) -> str:
         number = int.from_bytes(hashlib.sha256(f"{self._seed}:{sequence}".encode()).digest()[:14], "big")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from reconciler.sandbox import paging
 from reconciler.sandbox.errors import Cause, invalid
@@ -36,10 +34,10 @@ def read(org: Org, request: Request) -> Response:
 def read_logs(org: Org, request: Request) -> Response:
     """`since`, `until` (ISO 8601), `filter`, `sortOrder`, `limit`, `after`."""
     since, until = _time(request, "since", _LONG_AGO), _time(request, "until", _NEVER)
-    found: Iterator[tuple[int, dict[str, Any]]] = org.db.events(since, until, paging.cursor(request))
-    if request.query.get("sortOrder", "ASCENDING") == "DESCENDING":
-        found = iter(list(found)[::-1])
-    return paging.arrayed(request, found, _FILTER, default=100)
+    after = paging.cursor(request) if "after" in request.query else None
+    newest_first = request.query.get("sortOrder") == "DESCENDING"
+    found = org.db.events(since, until, after, newest_first)
+    return paging.arrayed(request, found, _FILTER, paging.Limit(100, 1000))
 
 
 def _time(request: Request, name: str, default: str) -> str:

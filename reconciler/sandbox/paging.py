@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from reconciler.sandbox.database import Item
@@ -13,7 +13,16 @@ from reconciler.sandbox.exchange import Request, Response
 from reconciler.sandbox.filters import Allowed, parse_filter
 from reconciler.sandbox.org import Org
 
-MAX_LIMIT = 200
+
+class Limit(NamedTuple):
+    """How many objects a page has, if the request doesn't say, and at most."""
+
+    default: int
+    most: int
+
+
+CLASSIC = Limit(200, 200)
+_NEWER = Limit(20, 200)
 Render = Callable[[Item], dict[str, Any]]
 Entry = tuple[int, dict[str, Any]]
 """A rendered object and its sequence number, which is what a cursor points to."""
@@ -21,7 +30,7 @@ Entry = tuple[int, dict[str, Any]]
 
 def enveloped(request: Request, entries: Iterator[Entry], allowed: tuple[str, Allowed] | None = None) -> Response:
     """`{"data": [...], "_links": {...}}`; `allowed` is the name of the filter parameter and what it may say."""
-    page, following = _cut(request, entries, 20, allowed)
+    page, following = _cut(request, entries, _NEWER, allowed)
     links = {"self": {"href": request.base + _target(request, dict(request.query))}}
     if following:
         links["next"] = {"href": following}
@@ -29,10 +38,13 @@ def enveloped(request: Request, entries: Iterator[Entry], allowed: tuple[str, Al
 
 
 def arrayed(
-    request: Request, entries: Iterator[Entry], allowed: tuple[str, Allowed] | None = None, default: int = 200
+    request: Request,
+    entries: Iterator[Entry],
+    allowed: tuple[str, Allowed] | None = None,
+    limit: Limit = CLASSIC,
 ) -> Response:
     """A bare array, its paging only in the Link header."""
-    page, following = _cut(request, entries, default, allowed)
+    page, following = _cut(request, entries, limit, allowed)
     return Response(200, page, _link_header(request, following))
 
 
@@ -52,9 +64,9 @@ def cursor(request: Request) -> int:
 
 
 def _cut(
-    request: Request, found: Iterator[Entry], default: int, allowed: tuple[str, Allowed] | None
+    request: Request, found: Iterator[Entry], bounds: Limit, allowed: tuple[str, Allowed] | None
 ) -> tuple[list[dict[str, Any]], str | None]:
-    limit = _limit(request, default)
+    limit = _limit(request, bounds)
     if allowed and (text := request.query.get(allowed[0])):
         predicate = parse_filter(text, allowed[1])
         found = (entry for entry in found if predicate(entry[1]))
@@ -66,10 +78,10 @@ def _cut(
     return [shown for _, shown in page[:limit]], following
 
 
-def _limit(request: Request, default: int) -> int:
-    text = request.query.get("limit", str(default))
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_LIMIT):
-        raise invalid("limit", Cause(f"limit must be a number from 1 to {MAX_LIMIT}"))
+def _limit(request: Request, bounds: Limit) -> int:
+    text = request.query.get("limit", str(bounds.default))
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= bounds.most):
+        raise invalid("limit", Cause(f"limit must be a number from 1 to {bounds.most}"))
     return int(text)
 
 

@@ -16,7 +16,7 @@ from reconciler.sandbox.checks import (
     resource_problem,
 )
 from reconciler.sandbox.database import Item
-from reconciler.sandbox.errors import refused
+from reconciler.sandbox.errors import refused, wrong_state
 from reconciler.sandbox.exchange import SYSTEM, Actor
 from reconciler.sandbox.lifecycle import Event, next_state
 from reconciler.sandbox.org import Org
@@ -95,8 +95,8 @@ def move_association(org: Org, row: Item, event: Event, reason: str | None = Non
 
 def activate_association(org: Org, row: Item, actor: Actor) -> None:
     """Verify connectivity, then activate: INVALID with the reason if there is none."""
-    if row.status != "INACTIVE":
-        org.move(row, table_of(row), "activate")
+    if next_state(table_of(row), row.status, "activate") is None:
+        raise wrong_state()
     problem = connectivity_problem(org, row)
     move_association(org, row, "reject" if problem else "activate", problem, actor)
 

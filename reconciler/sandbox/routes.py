@@ -15,7 +15,7 @@ from reconciler.sandbox import (
     policies,
     tokens,
 )
-from reconciler.sandbox.errors import no_such_path, wrong_method
+from reconciler.sandbox.errors import OktaError, no_such_path, wrong_method
 from reconciler.sandbox.exchange import Request, Response
 from reconciler.sandbox.org import Org
 
@@ -109,6 +109,14 @@ for _route in _ROUTES:
         _methods = {}
         _group.append((_segments, _methods))
     _methods[_route.method] = _route
+
+
+def bucket(method: str, path: str) -> str:
+    """Which rate limit a request counts against: one for each method and path of the API."""
+    try:
+        return f"{method} {find_route(method, path)[0].pattern}"
+    except OktaError:
+        return method
 
 
 def find_route(method: str, path: str) -> tuple[Route, tuple[str, ...]]:

@@ -76,6 +76,7 @@ def _granted(org: Org, request: Request) -> Response:
     token = secrets.token_urlsafe(32)
     body = {"client": client, "scopes": asked, "expires": org.now() + LIFETIME, "key": key}
     org.new(Item("token", _fingerprint(token), body))
+    org.log(Actor(client, "PublicClientApp", client), "app.oauth2.token.grant.access_token")
     answer = {
         "token_type": "DPoP" if app.dpop else "Bearer",
         "expires_in": LIFETIME,
