@@ -28,45 +28,51 @@ def fill_tree(node: Any, scope: Scope, span: Span | None, findings: Findings) ->
 
     A null says the same as leaving the key out: it takes back a default, or passes on an optional variable.
     """
-    if isinstance(node, Map):
-        if node.plain:
-            return node
-        return _fill_map(node, scope, findings)
-    if isinstance(node, Seq):
-        if node.plain:
-            return node
+    return _Filling(scope, findings).fill(node, span)
+
+
+class _Filling(NamedTuple):
+    scope: Scope
+    findings: Findings
+    keeps_nulls: bool = False
+
+    def fill(self, node: Any, span: Span | None) -> Any:
+        if isinstance(node, Map):
+            return node if node.plain else self.fill_map(node)
+        if isinstance(node, Seq):
+            return node if node.plain else self.fill_seq(node)
+        if isinstance(node, str) and "${" in node:
+            try:
+                value = fill(node, self.scope)
+            except Unfillable as problem:
+                self.findings.error("config.template", problem.summary, problem.detail, span)
+                return None
+            return value if self.keeps_nulls else _strip_nulls(value)
+        return node
+
+    def fill_map(self, node: Map) -> Map:
+        filled = Map(node.source)
+        filled.marks = node.marks
+        for key, value in node.items():
+            if value.__class__ is str:
+                value = self.fill(value, node.value_span(key)) if "${" in value else value
+            else:
+                value = self.fill(value, None)
+            if value is not None or self.keeps_nulls:
+                filled[key] = value
+        return filled
+
+    def fill_seq(self, node: Seq) -> Seq:
         filled = Seq(node.source)
         filled.marks = node.marks
-        filled.extend(fill_tree(v, scope, node.item_span(i), findings) for i, v in enumerate(node))
+        filled.extend(self.fill(value, node.item_span(index)) for index, value in enumerate(node))
         return filled
-    if isinstance(node, str) and "${" in node:
-        try:
-            return strip_nulls(fill(node, scope))
-        except Unfillable as problem:
-            findings.error("config.template", problem.summary, problem.detail, span)
-            return None
-    return node
 
 
-def _fill_map(node: Map, scope: Scope, findings: Findings) -> Map:
-    filled = Map(node.source)
-    filled.marks = node.marks
-    for key, value in node.items():
-        if value.__class__ is str and "${" not in value:
-            filled[key] = value
-            continue
-        span = node.value_span(key) if value.__class__ is str else None
-        value = fill_tree(value, scope, span, findings)
-        if value is not None:
-            filled[key] = value
-    return filled
-
-
-def strip_nulls(value: Any) -> Any:
-    """`value` without the keys that are null."""
+def _strip_nulls(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: strip_nulls(item) for key, item in value.items() if item is not None}
-    return [strip_nulls(item) for item in value] if isinstance(value, list) else value
+        return {key: _strip_nulls(item) for key, item in value.items() if item is not None}
+    return [_strip_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def to_plain(value: Any) -> Any:
@@ -81,7 +87,7 @@ def expand_block(name: str, node: Map, variables: Mapping[str, Any], findings: F
     if "for_each" not in node:
         return [Instance(name, fill_tree(node, Scope(variables), None, findings))]
     span = node.value_span("for_each")
-    source = fill_tree(node["for_each"], Scope(variables), span, findings)
+    source = _Filling(Scope(variables), findings, keeps_nulls=True).fill(node["for_each"], span)
     pairs = list(_pairs(source, node, findings))
     if len(pairs) > MOST_INSTANCES:
         findings.error("config.for-each", f"for_each makes more than {MOST_INSTANCES} instances", "", span)

@@ -115,8 +115,9 @@ class Instructions:
             self._report_undeclared(end, move.span)
 
     def _with_nested(self, move: Moved) -> Iterator[Moved]:
-        """The move itself, and for a block that stands for nested resources, the moves of those."""
-        yield move
+        """The move itself, and for a block that resources nested in others are made of, the moves of those."""
+        if move.target not in self.blocks or move.target in self.resources:
+            yield move
         if move.target.parent is not None or move.target.kind == "mcp_server":
             return
         ending = f"/{move.target}"
@@ -149,6 +150,10 @@ class Instructions:
             if target in found:
                 detail = f"The first one is at {found[target].span}. Remove one of them."
                 self.findings.error("config.import", f"{target} is imported twice", detail, span)
+            elif target in self.blocks and target not in self.resources:
+                detail = f"Import what is made of it, such as mcp_server.NAME/{target}."
+                summary = f"{target} has no remote object of its own"
+                self.findings.error("config.import", summary, detail, find_span(node, ("to",)) or span)
             elif target not in self.resources:
                 self._report_undeclared(target, find_span(node, ("to",)) or span)
             found.setdefault(target, Import(target, spec.id, span))

@@ -59,6 +59,8 @@ def explain_syntax(problem: MarkedYAMLError, source: Source, findings: Findings)
         summary, detail = next((told for said, told in _WORDS.items() if said in words), ("This is not YAML", ""))
         if not detail:
             detail = f"{(problem.problem or 'it can not be read').capitalize()}."
+    if "flow" in (problem.context or "") and "${" in source.line(span.line):
+        detail += " A ${...} inside brackets or braces needs quotes."
     opened = problem.context_mark
     if opened is not None and opened.line + 1 < span.line:
         detail += f" It starts in line {opened.line + 1}."

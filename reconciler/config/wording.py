@@ -118,10 +118,7 @@ def _explain(path: Path, complaints: list[ErrorDetails], subject: Subject) -> tu
     shown = spell_path((subject.prefix, *path) if subject.prefix else path) or "This block"
     match first["type"]:
         case "missing" | "union_tag_not_found":
-            described = describe_field(models, str(path[-1]))
-            if first["type"] == "union_tag_not_found":
-                described = f"It is {spell_list([t for t in subject.shape.models if t], 'or')}."
-            return f"{shown} is missing", described, "config.missing-key"
+            return f"{shown} is missing", _explain_missing(first["type"], path, models, subject), "config.missing-key"
         case "extra_forbidden":
             return *_explain_unknown(str(path[-1]), shown, models), "config.unknown-key"
         case "union_tag_invalid":
@@ -142,6 +139,16 @@ def _explain(path: Path, complaints: list[ErrorDetails], subject: Subject) -> tu
 def _root_models(subject: Subject) -> list[type[BaseModel]]:
     shape = subject.shape
     return shape.candidates(subject.node.get(shape.discriminator) if shape.discriminator else None)
+
+
+def _explain_missing(kind: str, path: Path, models: list[type[BaseModel]], subject: Subject) -> str:
+    key = str(path[-1])
+    if kind == "missing":
+        described = describe_field(models, key)
+        return f"Add it: {described[:1].lower()}{described[1:]}" if described else ""
+    near = next((written for written in subject.node if suggest(written, [key])), None)
+    advice = f" Is {quote(near)} meant to be it?" if near else ""
+    return f"It is {spell_list([tag for tag in subject.shape.models if tag], 'or')}.{advice}"
 
 
 def _explain_unknown(key: str, shown: str, models: list[type[BaseModel]]) -> tuple[str, str]:
