@@ -30,7 +30,7 @@ from reconciler.plan.freshness import require_fresh
 from reconciler.plan.planner import Facts, Options, make_plan
 from reconciler.plan.refresh import refreshed
 from reconciler.stores.file import FileStore
-from reconciler.wiring import Live, open_live
+from reconciler.wiring import Home, Live, open_live
 
 VARIABLE_PREFIX = "RECONCILER_VAR_"
 TOOL = f"reconciler {__version__}"
@@ -124,13 +124,18 @@ def apply_saved(project: Project, saved: Plan, request: Request, audience: Audie
 
 
 def recorded(project: Project) -> Snapshot | None:
-    """The snapshot of the selected workspace, without looking at the live system."""
-    return _store(project, validate(project)).read()
+    """The snapshot of the workspace in use, without looking at the live system."""
+    return home_of(project).store().read()
+
+
+def home_of(project: Project) -> Home:
+    """Where the configuration keeps its state."""
+    return Home(project.directory, validate(project).settings, project.environment)
 
 
 def amend(project: Project, request: Request, edit: Callable[[Snapshot | None], Snapshot]) -> Snapshot:
     """Replaces the snapshot by what `edit` makes of it, under the lock."""
-    store = _store(project, validate(project))
+    store = home_of(project).store()
     with store.lock("state", request.lock_timeout) if request.lock else nullcontext():
         return _written(store, edit(store.read()))
 
@@ -190,13 +195,12 @@ class _Site:
 def _opened(project: Project, request: Request, audience: Audience, operation: str) -> Iterator[_Site]:
     configuration = validate(project)
     audience.diagnose(configuration.warnings)
-    workspace = _workspace(project, configuration)
-    store = _store(project, configuration)
+    home = Home(project.directory, configuration.settings, project.environment)
+    store = home.store()
     with store.lock(operation, request.lock_timeout) if request.lock else nullcontext():
         snapshot = store.read() or Snapshot(lineage="")
-        database = state_directory(project, configuration) / f"{workspace}.sandbox.db"
-        with open_live(configuration.settings, project.directory, database) as live:
-            yield _Site(configuration, workspace, store, live, audience, snapshot, request.lock)
+        with open_live(home) as live:
+            yield _Site(configuration, home.workspace, store, live, audience, snapshot, request.lock)
 
 
 def _is_worth_applying(made: Plan) -> bool:
@@ -211,15 +215,3 @@ def _written(store: FileStore, snapshot: Snapshot) -> Snapshot:
     store.write(written)
     store.settle()
     return written
-
-
-def state_directory(project: Project, configuration: Configuration) -> Path:
-    return project.directory / configuration.settings.state.file.path
-
-
-def _store(project: Project, configuration: Configuration) -> FileStore:
-    return FileStore(state_directory(project, configuration), _workspace(project, configuration))
-
-
-def _workspace(project: Project, configuration: Configuration) -> str:
-    return project.environment.get("RECONCILER_WORKSPACE") or "default"

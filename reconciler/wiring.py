@@ -1,10 +1,10 @@
-"""Opening what a configuration names: the live system, over the transport to it."""
+"""Opening what a configuration names: the store of the workspace in use, and the live system over its transport."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,8 @@ from reconciler.model.resource import Observed
 from reconciler.model.snapshot import Snapshot
 from reconciler.plan.document import Plan
 from reconciler.ports import Provider, Store, Transport
+from reconciler.stores.file import FileStore
+from reconciler.stores.workspace import current_workspace
 
 if TYPE_CHECKING:
     from reconciler.sandbox.world import World
@@ -28,6 +30,36 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _PATIENCE = 1.0
 """Seconds after which people want to be told that something is still going on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where a configuration keeps things: everything relative in it is relative to `directory`."""
+
+    directory: Path
+    settings: Settings
+    environment: Mapping[str, str]
+
+    @property
+    def states(self) -> Path:
+        return self.directory / self.settings.state.file.path
+
+    @property
+    def workspace(self) -> str:
+        return current_workspace(self.states, self.environment.get("RECONCILER_WORKSPACE"))
+
+    @property
+    def sandbox(self) -> Path | None:
+        """The database of the embedded sandbox; None if the configuration is for an org."""
+        provider = self.settings.provider
+        if provider.okta is not None:
+            return None
+        if provider.sandbox is not None and provider.sandbox.db is not None:
+            return self.directory / provider.sandbox.db
+        return self.states / f"{self.workspace}.sandbox.db"
+
+    def store(self) -> FileStore:
+        return FileStore(self.states, self.workspace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,31 +88,21 @@ class Live:
 
 
 @contextmanager
-def open_live(settings: Settings, directory: Path, database: Path) -> Iterator[Live]:
-    """`database` is where the embedded sandbox keeps its objects unless the settings say so."""
+def open_live(home: Home) -> Iterator[Live]:
     from reconciler.okta.provider import OktaProvider
 
-    chosen = settings.provider
+    settings, database = home.settings.provider, home.sandbox
     with asyncio.Runner() as runner:
-        if chosen.okta is not None:
-            name, transport = chosen.okta.org_url, _remote(chosen.okta, directory)
+        if settings.okta is not None:
+            name, transport = settings.okta.org_url, _remote(settings.okta, home.directory)
         else:
-            name, transport = (
-                "the embedded sandbox",
-                _embedded(chosen.sandbox or SandboxSettings(), directory, database),
-            )
+            assert database is not None
+            name = "the embedded sandbox"
+            transport = _embedded(settings.sandbox or SandboxSettings(), home.directory, database)
         try:
             yield Live(name, runner, OktaProvider(), transport)
         finally:
             runner.run(transport.close())
-
-
-def sandbox_database(settings: Settings, directory: Path, database: Path) -> Path | None:
-    """Where the embedded sandbox keeps its objects; None if the configuration is for a real org."""
-    if settings.provider.okta is not None:
-        return None
-    sandbox = settings.provider.sandbox
-    return directory / sandbox.db if sandbox and sandbox.db else database
 
 
 def _remote(settings: OktaSettings, directory: Path) -> Transport:

@@ -13,11 +13,10 @@ from reconciler.cli.options import project_of, project_options, reporting, scree
 
 @click.command("force-unlock")
 @click.argument("lock_id", metavar="ID")
-@switch("force", "Don't ask; accepted for Terraform's sake: nothing is ever asked here.")
+@switch("force", "Accepted for Terraform's sake: nothing is asked here.")
 @project_options
 @screen_options
 @reporting
 def command(console: Console, lock_id: str, force: bool, **flags: Any) -> None:
     """Remove the lock ID that a run left behind which no longer lives."""
-    pipeline.store_of(project_of(flags)).force_unlock(lock_id)
-    console.note("The lock is removed.")
+    pipeline.home_of(project_of(flags)).store().force_unlock(lock_id)

@@ -22,7 +22,7 @@ _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """`30s`, `5m`, or a number of seconds."""
 
     name = "duration"
@@ -36,7 +36,7 @@ class Duration(click.ParamType):
         return float(match["number"]) * _SECONDS[match["unit"]]
 
 
-class AddressType(click.ParamType):
+class AddressType(click.ParamType[Address]):
     name = "address"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:

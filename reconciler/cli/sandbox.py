@@ -11,6 +11,7 @@ from reconciler import pipeline
 from reconciler.cli.console import Console
 from reconciler.cli.files import read_bytes
 from reconciler.cli.options import project_of, project_options, reporting, screen_options
+from reconciler.model.diagnostic import Refused, error
 
 
 @click.group("sandbox")
@@ -47,7 +48,10 @@ def serve(console: Console, port: int, world: str | None, **options: Any) -> Non
 @reporting
 def reset(console: Console, **flags: Any) -> None:
     """Empty the embedded sandbox of this workspace. The state is not touched."""
-    path = pipeline.embedded_database(project_of(flags))
+    path = pipeline.home_of(project_of(flags)).sandbox
+    if path is None:
+        detail = "What is in an org is removed by `reconciler destroy`."
+        raise Refused([error("sandbox.not-embedded", "This configuration is for an org, not for the sandbox", detail)])
     found = [candidate for suffix in ("", "-wal", "-shm") if (candidate := Path(f"{path}{suffix}")).exists()]
     for file in found:
         file.unlink()
