@@ -7,10 +7,9 @@ apply      the same, then, if approved: walk the plan's steps, and write the new
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Protocol
 from uuid import uuid4
 
@@ -20,8 +19,6 @@ from reconciler.apply.event import Event
 from reconciler.apply.recovery import recover
 from reconciler.apply.session import Applied
 from reconciler.config.configuration import Configuration
-from reconciler.config.files import read_directory, read_file
-from reconciler.config.loader import Inputs, load
 from reconciler.model.diagnostic import Diagnostic, Refused
 from reconciler.model.resource import Observed
 from reconciler.model.snapshot import Snapshot
@@ -29,21 +26,11 @@ from reconciler.plan.document import Plan
 from reconciler.plan.freshness import require_fresh
 from reconciler.plan.planner import Facts, Options, make_plan
 from reconciler.plan.refresh import refreshed
+from reconciler.project import Project, validate
 from reconciler.stores.file import FileStore
 from reconciler.wiring import Home, Live, open_live
 
-VARIABLE_PREFIX = "RECONCILER_VAR_"
 TOOL = f"reconciler {__version__}"
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """A configuration directory, and what the command line and the environment add to it."""
-
-    directory: Path
-    variables: Mapping[str, str] = field(default_factory=dict)
-    variable_files: tuple[Path, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +65,6 @@ class Audience(Protocol):
     def approve(self, plan: Plan) -> bool: ...
 
     def tell(self, event: Event) -> None: ...
-
-
-def validate(project: Project) -> Configuration:
-    """The configuration, or Refused with every located reason why it is none."""
-    own = {k.removeprefix(VARIABLE_PREFIX): v for k, v in project.environment.items() if k.startswith(VARIABLE_PREFIX)}
-    files = tuple(read_file(path, str(path)) for path in project.variable_files)
-    return load(read_directory(project.directory), Inputs(project.variables, files, own))
 
 
 def plan(project: Project, request: Request, audience: Audience) -> Plan:
@@ -166,7 +146,13 @@ class _Site:
             tool=TOOL,
             provider=self.live.name,
         )
-        return make_plan(facts, request.options)
+        return self._with_source_lines(make_plan(facts, request.options))
+
+    def _with_source_lines(self, made: Plan) -> Plan:
+        """Deciding knows places only; to people the line at the place says more."""
+        snippet = self.configuration.snippet
+        shown = (replace(d, snippet=snippet(d.span)) if d.span and d.snippet is None else d for d in made.diagnostics)
+        return replace(made, diagnostics=tuple(shown))
 
     def observe(self) -> tuple[Observed, ...]:
         if self.observed is None:

@@ -14,14 +14,13 @@ from reconciler.cli.files import read_bytes
 from reconciler.cli.options import (
     json_option,
     lock_options,
-    plan_options,
     project_of,
     project_options,
     reporting,
-    request_of,
     screen_options,
     switch,
 )
+from reconciler.cli.planning import plan_options, request_of
 from reconciler.model.diagnostic import Diagnostic, exit_code
 from reconciler.pipeline import Result
 from reconciler.render.summary import Counts

@@ -96,6 +96,7 @@ class TextConsole(Console):
         super().__init__(out, err)
         self._compact = compact_warnings
         self._waiting = False
+        self._has_begun = False
         self._blamed: dict[str, str] = {}
 
     def diagnose(self, diagnostics: Iterable[Diagnostic]) -> None:
@@ -117,7 +118,8 @@ class TextConsole(Console):
         if isinstance(event, Skipped) and event.because:
             self._blamed[event.step.id] = event.because
         if line := render_event(event, self.out.page):
-            self.out.write(line)
+            self.out.write(line if self._has_begun else f"\n{line}")
+            self._has_begun = True
 
     def conclude(self, counts: Counts, operation: str) -> None:
         self.out.write("\n" + self.out.page.paint(done(counts, operation), "bold", "green"))

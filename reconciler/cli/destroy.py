@@ -11,12 +11,12 @@ from reconciler.cli.console import Console
 from reconciler.cli.options import (
     json_option,
     lock_options,
-    plan_options,
     project_options,
     reporting,
     screen_options,
     switch,
 )
+from reconciler.cli.planning import plan_options
 
 
 @click.command("destroy")

@@ -13,11 +13,12 @@ from reconciler.cli.options import (
     project_of,
     project_options,
     reporting,
-    request_of,
     screen_options,
     switch,
 )
+from reconciler.cli.planning import request_of
 from reconciler.graph import build_graph
+from reconciler.project import validate
 from reconciler.render.graph_text import FORMATS, picture_resources, picture_steps, render_graph
 
 
@@ -35,7 +36,7 @@ def command(console: Console, form: str, steps: bool, **flags: Any) -> None:
     if steps:
         picture = picture_steps(pipeline.plan(project, request_of(flags), console))
     else:
-        resources = pipeline.validate(project).resources
+        resources = validate(project).resources
         build_graph(resources)
         picture = picture_resources(resources)
     console.note(render_graph(picture, form))

@@ -13,14 +13,13 @@ from reconciler.cli.files import write_file
 from reconciler.cli.options import (
     json_option,
     lock_options,
-    plan_options,
     project_of,
     project_options,
     reporting,
-    request_of,
     screen_options,
     switch,
 )
+from reconciler.cli.planning import plan_options, request_of
 from reconciler.model.diagnostic import exit_code
 from reconciler.plan.document import Plan
 from reconciler.render.summary import count

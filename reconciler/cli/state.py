@@ -16,10 +16,10 @@ from reconciler.cli.options import (
     project_of,
     project_options,
     reporting,
-    request_of,
     screen_options,
     switch,
 )
+from reconciler.cli.planning import request_of
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Refused, error
 from reconciler.model.snapshot import Snapshot

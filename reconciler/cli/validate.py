@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from reconciler import pipeline
 from reconciler.cli.console import Console, TextConsole
 from reconciler.cli.options import json_option, project_of, project_options, reporting, screen_options
 from reconciler.model.diagnostic import Diagnostic, Refused, exit_code
+from reconciler.project import validate
 from reconciler.render.json import diagnostic_value
 
 
@@ -23,7 +23,7 @@ def command(console: Console, **flags: Any) -> int:
     """Check the configuration, without looking at any live system or state."""
     found: tuple[Diagnostic, ...]
     try:
-        configuration = pipeline.validate(project_of(flags))
+        configuration = validate(project_of(flags))
         found, size = configuration.warnings, len(configuration.resources)
     except Refused as refused:
         found, size = refused.diagnostics, 0

@@ -61,7 +61,8 @@ def _(event: Progressed, page: Page) -> str | None:
 def _(event: Finished, page: Page) -> str | None:
     if event.step.op is Op.VERIFY and event.elapsed < 1 and not event.note:
         return None
-    identity = f" [id={safe(event.remote_id)}]" if event.remote_id else ""
+    is_new = event.step.op in (Op.CREATE, Op.ADOPT)
+    identity = f" [id={safe(event.remote_id)}]" if is_new and event.remote_id else ""
     note = f" ({safe(event.note)})" if event.note else ""
     return _told(event.step, f"{_done(event.step)} after {_time(event.elapsed)}{identity}{note}", page, "green")
 
@@ -116,10 +117,10 @@ def _verb(step: Step) -> str:
 
 
 def _doing(step: Step) -> str:
-    if step.op is Op.TRANSITION:
-        return f"Going to {step.target}"
+    if step.op is Op.TRANSITION and step.event:
+        return f"{step.event.removesuffix('e').capitalize()}ing"
     if step.op is Op.AWAIT:
-        return f"Waiting for {step.target}"
+        return f"Waiting to become {step.target}"
     return _DOING[step.op]
 
 

@@ -45,18 +45,18 @@ def test_each_event_is_a_line_about_its_resource() -> None:
         'mcp_server.todo["eu"]: Creating...',
         'mcp_server.todo["eu"]: Still creating, for the operation... [PENDING] [10s]',
         'mcp_server.todo["eu"]: Creation complete after 1m05s [id=ems1] (adopted)',
-        'mcp_server.todo["eu"]: Going to ACTIVE failed after 1s: The live system says no',
-        'mcp_server.todo["eu"]: Waiting for INACTIVE...',
-        'mcp_server.todo["eu"]: Still waiting for INACTIVE... [5s]',
+        'mcp_server.todo["eu"]: Activating failed after 1s: The live system says no',
+        'mcp_server.todo["eu"]: Waiting to become INACTIVE...',
+        'mcp_server.todo["eu"]: Still waiting to become INACTIVE... [5s]',
         'mcp_server.todo["eu"]: INACTIVE after 0s',
-        'mcp_server.todo["eu"]: Going to ACTIVE skipped, because mcp_server.other failed',
-        'mcp_server.todo["eu"]: Going to ACTIVE skipped, because the apply was interrupted',
+        'mcp_server.todo["eu"]: Activating skipped, because mcp_server.other failed',
+        'mcp_server.todo["eu"]: Activating skipped, because the apply was interrupted',
     ]
 
 
 @pytest.mark.parametrize("op", list(Op))
 def test_every_operation_has_words_and_lines(op: Op) -> None:
-    step = Step("s", op, TODO, "mcp_server", target=State.ACTIVE)
+    step = Step("s", op, TODO, "mcp_server", event="activate", target=State.ACTIVE)
     for event in (Started(step), Progressed(step, 9.0), Finished(step, 2.0), Failed(step, 1.0, (BROKEN,))):
         line = render_event(event, Page())
         assert line is None or line.startswith(f"{TODO}: ")
