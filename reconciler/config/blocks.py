@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from reconciler.config.expand import Instance, expand_block
 from reconciler.config.findings import Findings, quote, spell_list, suggest
-from reconciler.config.located import Map, locate
+from reconciler.config.located import Map, find_span, locate
 from reconciler.config.merge import Document, Entry
 from reconciler.config.shapes import Shape, shape_of
 from reconciler.config.wording import Subject, describe, report_invalid
 from reconciler.kinds import sections
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import error
-from reconciler.model.kind import Block, Kind, Reference
+from reconciler.model.kind import Block, Reference
 
 _MOST_SUGGESTIONS = 100
 """Finding the nearest of ten thousand names takes milliseconds."""
@@ -106,41 +106,48 @@ def validate_blocks(expanded: Expanded, findings: Findings) -> dict[str, dict[st
     return declared
 
 
-def check_references(declared: Mapping[str, Mapping[str, Block]], expanded: Expanded, findings: Findings) -> None:
-    """Report every reference to a block that isn't there, or that is named twice."""
+class _Place(NamedTuple):
+    address: Address
+    node: Map
+    entry: Entry
+
+
+def check_references(expanded: Expanded, findings: Findings) -> None:
+    """Report every reference to a block that isn't there, or that is named twice; also in blocks that are invalid."""
     suggestions = 0
     for section, kind in sections().items():
-        for block in declared[section].values():
+        for name, (instance, entry) in expanded[section].items():
             for reference in kind.references:
-                suggestions += _check_reference(block, kind, reference, expanded, suggestions, findings)
+                place = _Place(Address(f"{kind.name}.{name}"), instance.node, entry)
+                suggestions += _check_reference(place, reference, expanded, suggestions, findings)
 
 
 def _check_reference(
-    block: Block, kind: Kind, reference: Reference, expanded: Expanded, suggestions: int, findings: Findings
+    place: _Place, reference: Reference, expanded: Expanded, suggestions: int, findings: Findings
 ) -> int:
     known = expanded[reference.section]
     problems = 0
     seen: set[str] = set()
-    for path, name in _names(getattr(block.spec, reference.field, None), reference.field):
+    for path, name in _names(place.node.get(reference.field), reference.field):
         if name in known and name not in seen:
             seen.add(name)
             continue
         problems += 1
-        address = Address(f"{kind.name}.{block.name}")
         if name in seen:
             code, summary, detail = "config.duplicate-reference", f"{quote(name)} is named twice", "Remove one of them."
         else:
             code, summary = "config.unknown-reference", f"There is no {quote(name)} under {reference.section}"
             detail = _advise(name, known) if suggestions + problems < _MOST_SUGGESTIONS else ""
-        findings.diagnostics.append(error(code, summary, detail, span=block.span(*path), address=address))
+        span = find_span(place.node, path) or place.entry.span
+        findings.diagnostics.append(error(code, summary, detail, span=span, address=place.address))
     return problems
 
 
 def _names(value: Any, field: str) -> Iterator[tuple[tuple[str | int, ...], str]]:
     if isinstance(value, str):
         yield (field,), value
-    else:
-        yield from (((field, index), name) for index, name in enumerate(value or ()))
+    elif isinstance(value, list):
+        yield from (((field, index), name) for index, name in enumerate(value) if isinstance(name, str))
 
 
 def _advise(name: str, known: Mapping[str, Any]) -> str:

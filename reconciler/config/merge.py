@@ -52,7 +52,7 @@ class Item(NamedTuple):
         return self.owner.item_span(self.position)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Document:
     """What the files say together, still unexpanded. `blocks` holds for each section its blocks by name."""
 

@@ -1,7 +1,7 @@
 """The JSON Schema of a configuration file, made from the kinds and the settings, for editors and for CI.
 
-Looser than the loader where one file can't know: `${...}` may stand for any value, a null takes a key back, and a key
-that is required may come from the defaults of another file.
+Looser than the loader where a schema can't know: `${...}` may stand for any value, a null leaves a key out, and no
+key of a section is required in a file that has defaults for it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from reconciler.config.shapes import shape_of
 from reconciler.config.variables import TYPES
 from reconciler.kinds import sections
 from reconciler.model.address import NAME
+from reconciler.model.kind import Kind
 
 ID = "https://reconciler.dev/schemas/config.schema.json"
 _TEMPLATE = {"$ref": "#/$defs/template"}
@@ -55,6 +56,7 @@ def configuration_schema() -> dict[str, Any]:
         "type": "object",
         "properties": properties,
         "additionalProperties": False,
+        "allOf": [_requirement(section, kind) for section, kind in sections().items()],
         "$defs": definitions,
     }
 
@@ -113,7 +115,7 @@ def _open_item(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _block(model: dict[str, Any]) -> dict[str, Any]:
-    """A block of a section. Required keys may come from the defaults, so none is required here."""
+    """A block of a section, without what it requires: that depends on the defaults."""
     block = {key: value for key, value in model.items() if key != "required"}
     for_each = {
         "description": 'Make one resource for each entry, called NAME["key"]; ${each.key} and ${each.value} tell them '
@@ -121,6 +123,23 @@ def _block(model: dict[str, Any]) -> dict[str, Any]:
         "anyOf": [{"type": "object"}, {"type": "array", "items": {"type": "string"}}, _TEMPLATE],
     }
     return {**block, "properties": {"for_each": for_each, **block["properties"]}}
+
+
+def _requirement(section: str, kind: Kind) -> dict[str, Any]:
+    """What blocks of the section must say where the file has no defaults for it."""
+    shape = shape_of(kind.spec)
+    required = {tag: model.model_json_schema().get("required", []) for tag, model in shape.models.items()}
+    if shape.discriminator is None:
+        block: dict[str, Any] = {"required": required[None]}
+    else:
+        tag = shape.discriminator
+        cases = [
+            {"if": {"properties": {tag: {"const": value}}}, "then": {"required": names}}
+            for value, names in required.items()
+        ]
+        block = {"required": [tag], "allOf": cases}
+    has_defaults = {"required": ["defaults"], "properties": {"defaults": {"type": "object", "required": [section]}}}
+    return {"if": has_defaults, "else": {"properties": {section: {"additionalProperties": block}}}}
 
 
 def _named(block: dict[str, Any], description: str) -> dict[str, Any]:
