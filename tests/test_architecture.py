@@ -26,6 +26,7 @@ LAYERS = [
     {"cli"},
     {"pipeline", "schema"},
     {"wiring"},
+    {"project"},
     {"render", "okta", "stores", "sandbox", "fleet"},
     {"apply", "drift", "access"},
     {"plan"},
