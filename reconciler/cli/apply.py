@@ -1,4 +1,4 @@
-"""`reconciler apply [PLANFILE]`, and what destroy shares with it"""
+"""`reconciler apply [PLANFILE]`"""
 
 from __future__ import annotations
 
