@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from reconciler.kinds.client_registration import clients_by_server, clients_of
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic, error
 from reconciler.model.kind import Block, Declarations, Kind
@@ -47,12 +48,14 @@ DISCOVERED = Lifecycle(
 
 
 def derive(declared: Declarations) -> Iterator[Resource | Diagnostic]:
+    registered = clients_by_server(declared)
     for server in declared["mcp_servers"].values():
+        clients = clients_of(server, registered)
         for index, name in enumerate(server.spec.authorization_servers):
-            yield _association(server, index, declared["authorization_servers"][name], declared)
+            yield _association(server, index, declared["authorization_servers"][name], clients)
 
 
-def _association(server: Block, index: int, definition: Block, declared: Declarations) -> Resource | Diagnostic:
+def _association(server: Block, index: int, definition: Block, clients: list[Block]) -> Resource | Diagnostic:
     parent = Address(f"mcp_server.{server.name}")
     address = parent.child("authorization_server", definition.name)
     place = server.span("authorization_servers", index)
@@ -77,7 +80,7 @@ def _association(server: Block, index: int, definition: Block, declared: Declara
         attributes = {"type": "EXTERNAL", "issuer": definition.spec.issuer}
         if not discovered:
             attributes |= _protocol(definition)
-            needs += _client_needs(parent, server, definition, declared)
+            needs += _client_needs(parent, definition, clients)
     return Resource(
         address=address,
         kind="association",
@@ -101,11 +104,11 @@ def _protocol(definition: Block) -> dict[str, Any]:
     }
 
 
-def _client_needs(parent: Address, server: Block, definition: Block, declared: Declarations) -> list[Need]:
+def _client_needs(parent: Address, definition: Block, clients: list[Block]) -> list[Need]:
     return [
         Need(parent.child("client_registration", client.name), NeedSort.READY, client.span("authorization_server"))
-        for client in declared["client_registrations"].values()
-        if client.spec.authorization_server == definition.name and client.spec.serves(server)
+        for client in clients
+        if client.spec.authorization_server == definition.name
     ]
 
 

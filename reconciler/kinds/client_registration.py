@@ -6,7 +6,7 @@ block is one remote object for each MCP server whose association with the author
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -60,15 +60,32 @@ class ClientRegistrationSpec(Spec):
         return named and self.authorization_server in server.spec.authorization_servers
 
 
+def clients_by_server(declared: Declarations) -> Mapping[str, list[Block]]:
+    """The registrations by the name of their authorization server: to look at all of them for every MCP server would
+    take time with the square of the configuration's size."""
+    found: dict[str, list[Block]] = {}
+    for block in declared["client_registrations"].values():
+        found.setdefault(block.spec.authorization_server, []).append(block)
+    return found
+
+
+def clients_of(server: Block, clients: Mapping[str, list[Block]]) -> list[Block]:
+    """The registrations, out of `clients_by_server`, that the MCP server of that block gets."""
+    names = server.spec.authorization_servers
+    return [client for name in names for client in clients.get(name, ()) if client.spec.serves(server)]
+
+
 def derive(declared: Declarations) -> Iterator[Resource | Diagnostic]:
+    sound: list[Block] = []
     for block in declared["client_registrations"].values():
         problems = list(_problems(block, declared))
         yield from problems
-        if problems:
-            continue
-        for server in declared["mcp_servers"].values():
-            if block.spec.serves(server):
-                yield _registration(block, Address(f"mcp_server.{server.name}"))
+        if not problems:
+            sound.append(block)
+    clients = clients_by_server({**declared, "client_registrations": {block.name: block for block in sound}})
+    for server in declared["mcp_servers"].values():
+        for block in clients_of(server, clients):
+            yield _registration(block, Address(f"mcp_server.{server.name}"))
 
 
 def _registration(block: Block, parent: Address) -> Resource:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from reconciler.kinds.client_registration import clients_by_server, clients_of
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic, error
 from reconciler.model.kind import Block, Declarations, Kind, Reference
@@ -56,10 +57,12 @@ class McpServerSpec(ResourceSpec):
 
 
 def derive(declared: Declarations) -> Iterator[Resource | Diagnostic]:
+    registered = clients_by_server(declared)
     for block in declared["mcp_servers"].values():
         spec: McpServerSpec = block.spec
         address = Address(f"mcp_server.{block.name}")
-        yield from _connectability(address, block, declared)
+        clients = clients_of(block, registered)
+        yield from _connectability(address, block, clients, declared)
         yield Resource(
             address=address,
             kind="mcp_server",
@@ -69,24 +72,25 @@ def derive(declared: Declarations) -> Iterator[Resource | Diagnostic]:
                 **given(spec, "display_name", "description"),
             },
             status=spec.state,
-            needs=tuple(_ready_needs(address, block, declared)),
+            needs=tuple(_ready_needs(address, block, clients, declared)),
             protect=spec.protect,
             span=block.span(),
         )
 
 
-def _ready_needs(address: Address, block: Block, declared: Declarations) -> Iterator[Need]:
+def _ready_needs(address: Address, block: Block, clients: list[Block], declared: Declarations) -> Iterator[Need]:
     for index, name in enumerate(block.spec.authorization_servers):
         if declared["authorization_servers"][name].spec.state is State.ACTIVE:
             place = block.span("authorization_servers", index)
             yield Need(address.child("authorization_server", name), NeedSort.READY, place)
-    for registration in declared["client_registrations"].values():
-        if registration.spec.serves(block):
-            place = registration.span("authorization_server")
-            yield Need(address.child("client_registration", registration.name), NeedSort.READY, place)
+    for client in clients:
+        place = client.span("authorization_server")
+        yield Need(address.child("client_registration", client.name), NeedSort.READY, place)
 
 
-def _connectability(address: Address, block: Block, declared: Declarations) -> Iterator[Diagnostic]:
+def _connectability(
+    address: Address, block: Block, clients: list[Block], declared: Declarations
+) -> Iterator[Diagnostic]:
     """Connectable: one active authorization server supports XAA (Okta's own) or STS (external, with a client)."""
     spec: McpServerSpec = block.spec
     if spec.registration == "manual" and not spec.authorization_servers:
@@ -100,8 +104,8 @@ def _connectability(address: Address, block: Block, declared: Declarations) -> I
         )
         return
     attached = [declared["authorization_servers"][name] for name in spec.authorization_servers]
-    clients = {r.spec.authorization_server for r in declared["client_registrations"].values() if r.spec.serves(block)}
-    usable = [a for a in attached if a.spec.state is State.ACTIVE and (a.spec.type == "okta" or a.name in clients)]
+    served = {client.spec.authorization_server for client in clients}
+    usable = [a for a in attached if a.spec.state is State.ACTIVE and (a.spec.type == "okta" or a.name in served)]
     if attached and not usable and spec.state is State.ACTIVE:
         yield error(
             "config.not-connectable",
