@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -23,7 +24,7 @@ from reconciler.cli.options import (
 from reconciler.cli.planning import plan_options, request_of
 from reconciler.model.diagnostic import Diagnostic, exit_code
 from reconciler.pipeline import Result
-from reconciler.render.summary import Counts
+from reconciler.render.summary import Counts, count
 
 INTERRUPTED, PARTIAL = 130, 15
 
@@ -70,6 +71,7 @@ def report(console: Console, result: Result) -> int:
     counts = Counts(applied.added, applied.changed, applied.destroyed, applied.imported)
     unfinished = [o for o in applied.outcomes.values() if o is not Outcome.DONE]
     if not unfinished:
+        counts = replace(counts, forget=count(result.plan.changes).forget)
         console.diagnose(applied.diagnostics)
         console.conclude(counts, operation)
         return 0

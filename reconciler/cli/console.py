@@ -128,7 +128,6 @@ class TextConsole(Console):
         page = self.out.page
         self.out.write("\n" + page.paint(f"Apply incomplete. Resources: {numbers(counts)}.", "bold", "red"))
         self.out.write("\n" + render_unfinished(plan.steps, outcomes, self._blamed))
-        self.out.write("\nWhat was done is recorded. Run apply again to go on from here: nothing is done twice.\n")
 
     def note(self, text: str) -> None:
         self._settle()

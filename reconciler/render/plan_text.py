@@ -89,13 +89,14 @@ def _sentence(change: Change) -> str:
 def _remarks(change: Change, page: Page) -> list[str]:
     remarks = []
     if change.reason and change.reason.text:
-        remarks.append(f"({safe(change.reason.text)})")
+        remarks.append(change.reason.text)
     if change.moved_from and change.action not in (Action.MOVE, Action.NONE):
-        remarks.append(f"(moved from {safe(change.moved_from)})")
+        remarks.append(f"moved from {change.moved_from}")
     if change.importing:
-        remarks.append(f"(imported from {safe(change.importing)})")
-    remarks += [f"({safe(text)})" for text in change.notes.values()]
-    return [page.paint(f"  # {line}", "dim") for remark in remarks for line in page.wrap(remark, indent=4)]
+        remarks.append(f"imported from {change.importing}")
+    remarks += change.notes.values()
+    lines = [line for remark in remarks for line in page.wrap(f"({safe(remark)})", indent=4)]
+    return [page.paint(f"  # {line}", "dim") for line in lines]
 
 
 def _attributes(change: Change, page: Page) -> list[str]:
@@ -106,7 +107,7 @@ def _attributes(change: Change, page: Page) -> list[str]:
         return attribute_lines(change.before, "-", indent, page)
     lines = difference_lines(change.differences, indent, page)
     hidden = len(change.after or ()) - len({difference.path[0] for difference in change.differences})
-    if hidden > 0 and change.action in (Action.UPDATE, Action.REPLACE, Action.ADOPT):
+    if lines and hidden > 0:
         words = f"# ({hidden} unchanged attribute{'s' if hidden != 1 else ''} hidden)"
         lines.append(" " * (indent + 2) + page.paint(words, "dim"))
     return lines
@@ -143,9 +144,7 @@ def _drifted(change: Change, page: Page) -> str:
 
 
 def _footer(plan: Plan, page: Page) -> str:
-    counts = count(plan.changes)
-    moved = f" {counts.move} moved." if counts.move and counts.is_empty else ""
-    return page.paint(planned(counts), "bold") + moved
+    return page.paint(planned(count(plan.changes)), "bold")
 
 
 def _nothing(plan: Plan, page: Page) -> str:

@@ -15,7 +15,6 @@ class Counts:
     destroy: int = 0
     imported: int = 0
     forget: int = 0
-    move: int = 0
 
     @property
     def is_empty(self) -> bool:
@@ -34,7 +33,6 @@ def count(changes: Iterable[Change]) -> Counts:
         destroy=actions.count(Action.DELETE) + replaced,
         imported=sum(c.action is Action.ADOPT or c.importing is not None for c in listed),
         forget=actions.count(Action.FORGET),
-        move=sum(c.action is Action.MOVE or c.moved_from is not None for c in listed),
     )
 
 
