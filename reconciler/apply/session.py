@@ -87,7 +87,7 @@ def _on_the_whole(outcomes: Mapping[str, Outcome], interrupted: bool) -> tuple[D
 
 @dataclass(slots=True)
 class _Running:
-    """A step under way: when it began, when it was last spoken of, and what it sleeps for. Times are monotonic."""
+    """A step under way: when it began, when it was last spoken of, and what it last slept for. Times are monotonic."""
 
     step: Step
     began: float
@@ -192,13 +192,11 @@ class _Session:
 
     async def _sleep(self, running: _Running, effect: Sleep) -> None:
         running.sleep = effect
-        try:
-            if isinstance(effect, Wait):
-                await self._wait(effect)
-            else:
-                await self.hands.sleep(effect)
-        finally:
-            running.sleep = None
+        self._tell_progress()
+        if isinstance(effect, Wait):
+            await self._wait(effect)
+        else:
+            await self.hands.sleep(effect)
 
     async def _wait(self, effect: Wait) -> None:
         sleeping = asyncio.ensure_future(self.hands.sleep(effect))
