@@ -10,7 +10,7 @@ from typing import Any
 
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic, Refused, error
-from reconciler.okta.names import UNREADABLE
+from reconciler.okta.names import UNREADABLE, text
 from reconciler.ports import Answer, Call
 
 _AUTH = frozenset({"E0000004", "E0000005", "E0000006", "E0000011", "E0000015"})
@@ -61,7 +61,7 @@ def _diagnostic(what: str, answer: Answer, address: Address | None) -> Diagnosti
         family = "auth.refused" if answer.status == 401 else f"okta.http-{answer.status}"
         return error(family, f"Could not {what}: {_describe(answer)}", _trace(answer), address=address)
     family = "auth" if code in _AUTH or answer.status == 401 else "okta"
-    summary = printable(answer.body.get("errorSummary") or "no reason given")
+    summary = printable(text(answer.body.get("errorSummary")) or "no reason given")
     lines = [*_cause_lines(answer), *([_HINTS[code]] if code in _HINTS else []), _trace(answer)]
     return error(
         f"{family}.{code}", f"Okta refused to {what}: {summary}", "\n".join(filter(None, lines)), address=address

@@ -24,6 +24,8 @@ from reconciler.okta.wire import Outgoing, Wire
 from reconciler.ports import Answer, Call
 
 _EMBEDDED = "http://sandbox.localhost"
+_SANDBOX_TOKEN = "sandbox"
+"""Known to everybody, and so a word like any other."""
 _HEADERS = {"accept": "application/json", "user-agent": "reconciler"}
 _FORM = "application/x-www-form-urlencoded"
 
@@ -81,7 +83,7 @@ class HttpTransport:
         return cls(settings.org_url, auth, limits=limits, directory=directory)
 
     @classmethod
-    def to_app(cls, app: Any, directory: Path | None = None, token: str = "sandbox") -> HttpTransport:
+    def to_app(cls, app: Any, directory: Path | None = None, token: str = _SANDBOX_TOKEN) -> HttpTransport:
         """To an ASGI app in this program, which keeps no rate limit but its own and takes that token."""
         auth = partial(_fixed_token, token)
         return cls(_EMBEDDED, auth, app=app, limits=Limits(budget_percent=100), directory=directory)
@@ -176,6 +178,8 @@ class HttpTransport:
 
 
 def _fixed_token(token: str, tell: Tell) -> Auth:
+    if token != _SANDBOX_TOKEN:
+        tell(Secret(token))
     return ApiToken(lambda: Secret(token), "of the sandbox")
 
 
