@@ -15,7 +15,7 @@ from reconciler.config.shapes import Shape, shape_of
 from reconciler.config.wording import Subject, describe, report_invalid
 from reconciler.kinds import sections
 from reconciler.model.address import Address
-from reconciler.model.diagnostic import error
+from reconciler.model.diagnostic import Diagnostic, error
 from reconciler.model.kind import Block, Reference
 
 _MOST_SUGGESTIONS = 100
@@ -115,31 +115,31 @@ class _Place(NamedTuple):
 def check_references(expanded: Expanded, findings: Findings) -> None:
     """Report every reference to a block that isn't there, or that is named twice; also in blocks that are invalid."""
     suggestions = 0
+    reported = {diagnostic.span for diagnostic in findings.diagnostics if diagnostic.is_error}
     for section, kind in sections().items():
         for name, (instance, entry) in expanded[section].items():
             for reference in kind.references:
                 place = _Place(Address(f"{kind.name}.{name}"), instance.node, entry)
-                suggestions += _check_reference(place, reference, expanded, suggestions, findings)
+                found = _check_reference(place, reference, expanded, suggestions < _MOST_SUGGESTIONS)
+                findings.diagnostics += (diagnostic for diagnostic in found if diagnostic.span not in reported)
+                suggestions += len(found)
 
 
-def _check_reference(
-    place: _Place, reference: Reference, expanded: Expanded, suggestions: int, findings: Findings
-) -> int:
+def _check_reference(place: _Place, reference: Reference, expanded: Expanded, suggests: bool) -> list[Diagnostic]:
     known = expanded[reference.section]
-    problems = 0
+    problems: list[Diagnostic] = []
     seen: set[str] = set()
     for path, name in _names(place.node.get(reference.field), reference.field):
         if name in known and name not in seen:
             seen.add(name)
             continue
-        problems += 1
         if name in seen:
             code, summary, detail = "config.duplicate-reference", f"{quote(name)} is named twice", "Remove one of them."
         else:
             code, summary = "config.unknown-reference", f"There is no {quote(name)} under {reference.section}"
-            detail = _advise(name, known) if suggestions + problems < _MOST_SUGGESTIONS else ""
+            detail = _advise(name, known) if suggests else ""
         span = find_span(place.node, path) or place.entry.span
-        findings.diagnostics.append(error(code, summary, detail, span=span, address=place.address))
+        problems.append(error(code, summary, detail, span=span, address=place.address))
     return problems
 
 

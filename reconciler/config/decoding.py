@@ -57,4 +57,6 @@ def _report_invisible(source: Source, findings: Findings) -> bool:
             detail = "Save the file as UTF-8; it looks like another encoding, or not like text at all."
         summary = f"The invisible character U+{code:04X} can't stand in a configuration"
         findings.error("config.invisible-character", summary, detail, source.span(match.start(), match.end()))
+        if code == 0:
+            break
     return count > 0

@@ -58,7 +58,7 @@ def suggest(written: str, names: Iterable[str], otherwise: str = "") -> str:
 def quote(text: str) -> str:
     """`"text"`, shortened and safe to print."""
     short = text if len(text) <= _LONGEST_QUOTED else text[: _LONGEST_QUOTED - 3] + "..."
-    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in short) + '"'
+    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in short).replace('"', r"\"") + '"'
 
 
 def spell_list(names: Iterable[str], last: str = "and") -> str:

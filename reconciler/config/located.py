@@ -19,7 +19,8 @@ _BITS = 25
 _MASK = (1 << _BITS) - 1
 _LONGEST_SNIPPET = 2000
 _BREAK = re.compile(r"\r\n?|\n")
-_SECRET = re.compile(r"""((?:secr|token|passw|credential|private_key|\bkey)\w*["']?\s*:\s*)([^\s{$&*][^,}]*)""", re.I)
+_SECRET_KEY = r"(?:secr\w*|passw\w*|credentials?|tokens?|private_key|\bkey)"
+_SECRET = re.compile(rf"""({_SECRET_KEY}["']?\s*:\s*)([^\s{{$&*][^,}}]*)""", re.IGNORECASE)
 
 
 class Source:
@@ -60,13 +61,9 @@ class Source:
 
     def snippet(self, span: Span) -> str:
         """The source line of `span`, safe to print: what looks like a secret written out is starred."""
-        line = _SECRET.sub(_star, self.line(span.line)[:_LONGEST_SNIPPET])
+        line = self.line(span.line)[:_LONGEST_SNIPPET]
+        line = _SECRET.sub(lambda found: found[1] + "*" * len(found[2]), line)
         return line if line.isprintable() else "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line)
-
-
-def _star(match: re.Match[str]) -> str:
-    written = match[2]
-    return match[0] if written.startswith(("http://", "https://", '"http', "'http")) else match[1] + "*" * len(written)
 
 
 def pack(key_start: int, start: int, end: int) -> int:

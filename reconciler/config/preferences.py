@@ -18,6 +18,11 @@ from reconciler.config.wording import Subject, describe, report_invalid, spell_p
 
 _STORES_TO_COME = ("sqlite", "postgres", "object", "http")
 _MODELS = {"provider": ProviderSettings, "state": StateSettings, "guards": GuardSettings}
+_BLOCKS = {
+    "provider": "Write sandbox: or okta: below it, indented.",
+    "state": "Write file: {path: state} below it, indented.",
+    "guards": "Write the thresholds below it, indented.",
+}
 _EXACTLY_ONE = {
     ("provider",): ("sandbox", "okta"),
     ("provider", "okta", "auth"): ("token", "private_key_jwt"),
@@ -35,7 +40,7 @@ def read_settings(entries: Mapping[str, Entry], variables: Mapping[str, Any], fi
             continue
         if not isinstance(node, Map):
             summary = f"{key} must be a block of keys, not {describe(node)}"
-            findings.error("config.wrong-type", summary, "", entry.span)
+            findings.error("config.wrong-type", summary, _BLOCKS[key], entry.span)
             continue
         before = len(findings.diagnostics)
         node = fill_tree(node, Scope(variables), None, findings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from inspect import cleandoc
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter
@@ -72,8 +73,12 @@ def describe_field(models: list[type[BaseModel]], key: str) -> str:
     for model in models:
         field = find_field(model, key)
         if field is not None:
-            return field.description or _description_in(field.annotation)
+            return field.description or _description_in(field.annotation) or _first_line(field.annotation)
     return ""
+
+
+def _first_line(annotation: Any) -> str:
+    return next((cleandoc(model.__doc__ or "").partition("\n")[0] for model in _models_in(annotation)), "")
 
 
 def _description_in(annotation: Any) -> str:

@@ -11,9 +11,8 @@ _QUOTES = "Text that has a colon and a space in it, or starts with a punctuation
 _WORDS: dict[str, tuple[str, str]] = {
     "mapping values are not allowed": ("A colon can't stand here", f"Check the indentation. {_QUOTES}."),
     "block sequence entries are not allowed": ("A list item can't start here", "Start it on its own line."),
-    "block mapping": ("A key can't stand here", "Check the indentation of this line."),
     "did not find expected key": (
-        "A key is expected here",
+        "This can't stand here",
         "Check the indentation: keys of one block start in the same column.",
     ),
     "did not find expected '-' indicator": (
@@ -53,12 +52,7 @@ def explain_syntax(problem: MarkedYAMLError, source: Source, findings: Findings)
     at = min(getattr(mark, "index", 0), len(source.text))
     words = f"{problem.problem or ''} {problem.context or ''}"
     span = source.span(at, at + 1) if source.text[at : at + 1] not in ("", "\n", "\r") else source.span(at, 0)
-    if "cannot start any token" in words:
-        summary, detail = _explain_start(source.text[at : at + 1])
-    else:
-        summary, detail = next((told for said, told in _WORDS.items() if said in words), ("This is not YAML", ""))
-        if not detail:
-            detail = f"{(problem.problem or 'it can not be read').capitalize()}."
+    summary, detail = _tell(words, source, at)
     if "flow" in (problem.context or "") and "${" in source.line(span.line):
         detail += " A ${...} inside brackets or braces needs quotes."
     opened = problem.context_mark
@@ -67,7 +61,19 @@ def explain_syntax(problem: MarkedYAMLError, source: Source, findings: Findings)
     findings.error("config.syntax", summary, detail, span)
 
 
+def _tell(words: str, source: Source, at: int) -> tuple[str, str]:
+    character = source.text[at : at + 1]
+    if "cannot start any token" in words:
+        return ("A tab can't indent", "Use spaces.") if character == "\t" else _explain_start(character)
+    if "flow" in words and not source.text[at:].strip():
+        return "The file ends inside brackets or braces", "Add the missing ] or }."
+    if "did not find expected key" in words and source.text[:at].rpartition("\n")[2].strip():
+        return "Nothing can stand here, after the value", f"{_QUOTES}: all of it."
+    for said, told in _WORDS.items():
+        if said in words:
+            return told
+    return "This is not YAML", f"{words.partition(' while ')[0].capitalize()}."
+
+
 def _explain_start(character: str) -> tuple[str, str]:
-    if character == "\t":
-        return "A tab can't indent", "Use spaces."
     return f"A value can't start with {character}", "Put it in quotes."

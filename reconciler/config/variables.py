@@ -109,8 +109,10 @@ def settle_values(declared: Mapping[str, Declaration], inputs: Inputs, findings:
     for name in sorted(inputs.environment.keys() & declared.keys()):
         shown = f"RECONCILER_VAR_{name}"
         values[name] = _read_text(declared[name], inputs.environment[name], shown, findings)
-    for file in inputs.files:
-        values |= _read_file(file, declared, findings)
+    roots = [root for file in inputs.files if (root := read_source(file, findings)) is not None]
+    findings.settle()
+    for root in roots:
+        values |= _read_root(root, declared, findings)
     for name, text in inputs.variables.items():
         if name in declared:
             values[name] = _read_text(declared[name], text, f"-var {name}", findings)
@@ -124,11 +126,9 @@ def settle_values(declared: Mapping[str, Declaration], inputs: Inputs, findings:
     return values
 
 
-def _read_file(file: SourceFile, declared: Mapping[str, Declaration], findings: Findings) -> dict[str, Any]:
+def _read_root(root: Map, declared: Mapping[str, Declaration], findings: Findings) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    root = read_source(file, findings)
-    for name in root or {}:
-        assert root is not None
+    for name in root:
         span = root.key_span(name)
         if name not in declared:
             detail = suggest(name, declared, "Declare it under variables, or leave it out.")

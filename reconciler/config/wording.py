@@ -174,10 +174,11 @@ def _explain_value(shown: str, complaint: ErrorDetails) -> tuple[str, str]:
     kind = complaint["type"]
     if kind in _BOUNDS:
         words, key = _BOUNDS[kind]
-        return f"{shown} must be {words} {context[key]}, not {complaint['input']}", ""
-    if kind == "string_too_short":
+        return f"{shown} must be {words} {context[key]:g}, not {complaint['input']}", ""
+    is_text = isinstance(complaint["input"], str)
+    if kind == "string_too_short" or (kind == "too_short" and is_text):
         return f"{shown} is empty", "Write it, or leave the key out."
-    if kind == "string_too_long":
+    if kind == "string_too_long" or (kind == "too_long" and is_text):
         return f"{shown} is longer than {context['max_length']} characters", ""
     if kind == "too_short":
         return f"{shown} must have at least {_items(context['min_length'])}", ""
