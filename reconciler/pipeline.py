@@ -15,7 +15,6 @@ from uuid import uuid4
 
 from reconciler import __version__
 from reconciler.apply.clock import SystemClock
-from reconciler.apply.event import Event
 from reconciler.apply.recovery import recover
 from reconciler.apply.session import Applied
 from reconciler.config.configuration import Configuration
@@ -28,7 +27,7 @@ from reconciler.plan.planner import Facts, Options, make_plan
 from reconciler.plan.refresh import refreshed
 from reconciler.project import Project, validate
 from reconciler.stores.file import FileStore
-from reconciler.wiring import Home, Live, open_live
+from reconciler.wiring import Home, Live, Watcher, open_live
 
 TOOL = f"reconciler {__version__}"
 
@@ -53,7 +52,7 @@ class Result:
     approved: bool = True
 
 
-class Audience(Protocol):
+class Audience(Watcher, Protocol):
     """Whoever watches a run, and is asked for approval."""
 
     def diagnose(self, diagnostics: tuple[Diagnostic, ...]) -> None: ...
@@ -63,8 +62,6 @@ class Audience(Protocol):
     def show(self, plan: Plan) -> None: ...
 
     def approve(self, plan: Plan) -> bool: ...
-
-    def tell(self, event: Event) -> None: ...
 
 
 def plan(project: Project, request: Request, audience: Audience) -> Plan:
@@ -169,7 +166,7 @@ class _Site:
         self.snapshot = _written(self.store, found.snapshot) if self.is_locked else found.snapshot
 
     def perform(self, chosen: Plan, parallelism: int) -> Applied:
-        applied = self.live.apply(chosen, self.snapshot, self.store, self.audience.tell, parallelism)
+        applied = self.live.apply(chosen, self.snapshot, self.store, self.audience, parallelism)
         self.snapshot = _written(self.store, applied.snapshot)
         return applied
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from reconciler.apply.clock import SystemClock
 from reconciler.apply.drive import GroupCommit, Hands, perform
@@ -30,6 +30,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _PATIENCE = 1.0
 """Seconds after which people want to be told that something is still going on."""
+
+
+class Watcher(Protocol):
+    """Whoever watches an apply."""
+
+    def tell(self, event: Event) -> None: ...
+
+    def interrupted(self, count: int) -> None:
+        """The user has asked to stop, for the `count`th time."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +87,17 @@ class Live:
         reading = perform(self._provider.observe(frozenset(kinds())), hands)
         return self._runner.run(_patiently(reading, lambda elapsed: wait(f"Observing {self.name}", elapsed)))
 
-    def apply(
-        self, plan: Plan, snapshot: Snapshot, store: Store, tell: Callable[[Event], None], parallelism: int
-    ) -> Applied:
+    def apply(self, plan: Plan, snapshot: Snapshot, store: Store, watcher: Watcher, parallelism: int) -> Applied:
         """Walks the plan. The first interrupt lets calls in flight finish, the second stops at once."""
         hands = Hands(self._transport, SystemClock(), GroupCommit(store.append))
         interrupts = Interrupts()
-        walk = apply_plan(plan, snapshot, self._provider, hands, tell, parallelism, interrupts)
-        return self._runner.run(_interruptible(walk, interrupts))
+        walk = apply_plan(plan, snapshot, self._provider, hands, watcher.tell, parallelism, interrupts)
+
+        def press() -> None:
+            interrupts.press()
+            watcher.interrupted(interrupts.count)
+
+        return self._runner.run(_interruptible(walk, press))
 
 
 @contextmanager
@@ -153,12 +166,12 @@ async def _patiently(work: Coroutine[Any, Any, T], tick: Callable[[float], None]
         task.cancel()
 
 
-async def _interruptible(work: Coroutine[Any, Any, T], interrupts: Interrupts) -> T:
+async def _interruptible(work: Coroutine[Any, Any, T], press: Callable[[], None]) -> T:
     loop = asyncio.get_running_loop()
     wanted = (signal.SIGINT, signal.SIGTERM)
     with suppress(NotImplementedError, RuntimeError, ValueError):
         for number in wanted:
-            loop.add_signal_handler(number, interrupts.press)
+            loop.add_signal_handler(number, press)
     try:
         return await work
     finally:

@@ -44,6 +44,9 @@ class Console(ABC):
     def tell(self, event: Event) -> None: ...
 
     @abstractmethod
+    def interrupted(self, count: int) -> None: ...
+
+    @abstractmethod
     def conclude(self, counts: Counts, operation: str) -> None:
         """The apply is over and all of it was done."""
 
@@ -115,11 +118,17 @@ class TextConsole(Console):
         self.out.write(render_plan(plan, self.out.page))
 
     def tell(self, event: Event) -> None:
-        if isinstance(event, Skipped) and event.because:
-            self._blamed[event.step.id] = event.because
+        if isinstance(event, Skipped):
+            if event.because:
+                self._blamed[event.step.id] = event.because
+            return
         if line := render_event(event, self.out.page):
             self.out.write(line if self._has_begun else f"\n{line}")
             self._has_begun = True
+
+    def interrupted(self, count: int) -> None:
+        told = "Finishing the calls in flight. Interrupt again to stop at once." if count == 1 else "Stopping at once."
+        self.err.write(f"\n{self.err.page.paint('Interrupted.', 'bold', 'yellow')} {told}\n")
 
     def conclude(self, counts: Counts, operation: str) -> None:
         self.out.write("\n" + self.out.page.paint(done(counts, operation), "bold", "green"))
@@ -177,6 +186,9 @@ class JsonConsole(Console):
 
     def tell(self, event: Event) -> None:
         self._put(lines.event_line(event, self._clock.wall()))
+
+    def interrupted(self, count: int) -> None:
+        pass
 
     def conclude(self, counts: Counts, operation: str) -> None:
         named = "destroy" if operation == "destroy" else "apply"

@@ -112,6 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as problem:
         return _complain(error("usage.invalid", problem.format_message()))
     except (KeyboardInterrupt, click.Abort):
+        _complain(error("run.interrupted", "Interrupted"))
         return INTERRUPTED
     except BrokenPipeError:
         return 1

@@ -94,7 +94,8 @@ def render_unfinished(steps: Iterable[Step], outcomes: Mapping[str, Outcome], be
         worst = _worst(states.values())
         tally[worst] += 1
         if worst is not Outcome.DONE:
-            rows.append((f"  {safe(address)}", worst.value, _account(own, states, because)))
+            account = _account(own, states, because)
+            rows.append((f"  {worst.value}", f"{safe(address)}{f' ({account})' if account else ''}"))
     head = f"{tally[Outcome.DONE]} done, {tally[Outcome.FAILED]} failed, {tally[Outcome.SKIPPED]} skipped:"
     return "\n".join([head, "", *columns(rows)])
 
@@ -107,7 +108,7 @@ def _worst(outcomes: Iterable[Outcome]) -> Outcome:
 def _account(own: list[Step], states: Mapping[str, Outcome], because: Mapping[str, str]) -> str:
     finished = [_verb(step) for step in own if states[step.id] is Outcome.DONE and step.op is not Op.VERIFY]
     blamed = sorted({because[step.id] for step in own if step.id in because and because[step.id] != step.address})
-    parts = [f"already done: {', '.join(finished)}"] if finished else []
+    parts = [f"done: {', '.join(finished)}"] if finished else []
     parts += [f"because of {listing([safe(address) for address in blamed])}"] if blamed else []
     return "; ".join(parts)
 

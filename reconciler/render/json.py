@@ -93,8 +93,8 @@ def change_line(change: Change, now: str, drift: bool = False) -> Line:
     if change.path:
         value["x_lifecycle"] = lifecycle_text(change.path)
         value["x_waits_for"] = [str(address) for address in change.waits_for]
-    kind, words = ("resource_drift", "Drift detected") if drift else ("planned_change", "Plan to")
-    return _line(kind, f"{safe(change.address)}: {words} ({action})", now, change=value)
+    kind, words = ("resource_drift", "Drift detected:") if drift else ("planned_change", "Plan to")
+    return _line(kind, f"{safe(change.address)}: {words} {action}", now, change=value)
 
 
 def summary_line(counts: Counts, operation: str, now: str, applied: bool = False) -> Line:

@@ -34,7 +34,7 @@ from reconciler.sandbox.options import SandboxOptions
 HERE = Path(__file__).parent
 STORIES = sorted(path for path in HERE.iterdir() if path.is_dir() and not path.name.startswith("_"))
 GOLDEN = ("plan.txt", "errors.txt", "calls.txt", "state.after.json")
-_ID = re.compile(r"\b(ems|eas|aus|rsc|rul|00p|scp|op-|00o|0pr|oae)[0-9A-Za-z]{4,}")
+_ID = re.compile(r"\b(ems|eas|aus|rsc|rul|00p|scp|op-|00o|0pr|oae)[0-9A-Za-z]{4}[-_0-9A-Za-z]*")
 _REQUEST = re.compile(r"request [0-9a-f]{32}")
 _TIMES = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+Z")
 

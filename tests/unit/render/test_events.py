@@ -70,8 +70,8 @@ def test_the_account_of_a_partial_apply_names_who_is_to_blame() -> None:
     assert text == (
         "0 done, 1 failed, 1 skipped:\n"
         "\n"
-        "  mcp_server.b           failed\n"
-        '  mcp_server.todo["eu"]  skipped  already done: create; because of mcp_server.b'
+        "  failed   mcp_server.b\n"
+        '  skipped  mcp_server.todo["eu"] (done: create; because of mcp_server.b)'
     )
 
 
