@@ -73,10 +73,13 @@ def _header(signed: str) -> dict[str, Any]:
 def _decoded(signed: str, key: Mapping[str, Any]) -> dict[str, Any]:
     import jwt
 
+    algorithm = _header(signed).get("alg")
+    if algorithm not in _ALGORITHMS:
+        raise Unproven("It must be signed with an asymmetric algorithm.")
     # Times are checked by the callers, against the sandbox's clock.
     unchecked: Options = {"verify_exp": False, "verify_aud": False, "verify_iat": False, "verify_nbf": False}
     try:
-        public = jwt.PyJWK(dict(key), algorithm=_header(signed).get("alg"))
+        public = jwt.PyJWK(dict(key), algorithm=algorithm)
         return dict(jwt.decode(signed, public.key, algorithms=_ALGORITHMS, options=unchecked))
     except (jwt.PyJWTError, ValueError, TypeError):
         raise Unproven("Its signature is not valid.") from None

@@ -182,5 +182,5 @@ def test_a_thousand_servers_are_listed_in_no_time(org: Org) -> None:
             assert found == 1000
             return time.process_time() - begun
 
-    # About 25 ms; five pages of five hundred times a loaded machine's slack would still be wrong at a second.
+    # It takes about 25 ms; a second means that something grew with the square of the number.
     assert asyncio.run(fill()) < 1.0
