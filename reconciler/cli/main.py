@@ -20,7 +20,7 @@ from reconciler.model.diagnostic import Diagnostic, error
 from reconciler.render.diagnostic_text import render_diagnostic
 
 INTERRUPTED = 130
-_VERBS = {
+VERBS = {
     "init": "Write a small commented configuration into an empty directory.",
     "validate": "Check the configuration without looking at any live system.",
     "fmt": "Rewrite the configuration in the canonical format.",
@@ -43,10 +43,10 @@ class Verbs(click.Group):
     """The verbs, each loaded only when it is called for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_VERBS)
+        return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _VERBS:
+        if cmd_name not in VERBS:
             return None
         command: click.Command = import_module(f"reconciler.cli.{cmd_name.replace('-', '_')}").command
         return command
@@ -54,8 +54,8 @@ class Verbs(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in _VERBS and not args[0].startswith("-"):
-            near = get_close_matches(args[0], _VERBS, n=1)
+        if args[0] not in VERBS and not args[0].startswith("-"):
+            near = get_close_matches(args[0], VERBS, n=1)
             raise click.UsageError(
                 f'There is no command "{args[0]}".{f" Did you mean {near[0]}?" if near else ""}', ctx
             )
@@ -63,12 +63,12 @@ class Verbs(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(_VERBS.items()))
+            formatter.write_dl(list(VERBS.items()))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         from click.shell_completion import CompletionItem
 
-        verbs = [CompletionItem(verb, help=told) for verb, told in _VERBS.items() if verb.startswith(incomplete)]
+        verbs = [CompletionItem(verb, help=told) for verb, told in VERBS.items() if verb.startswith(incomplete)]
         return verbs + click.Command.shell_complete(self, ctx, incomplete)
 
 
