@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic, Severity
@@ -33,13 +34,27 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """`check` is stable, for machines (`lifecycle.active`); `remedy` says what to do unless it passed."""
+    """`check` is stable, for machines (`lifecycle.active`); `remedy` says what to do unless it passed.
+
+    `code` tells kinds of one verdict apart. `facts` are what was seen, redacted, for machines. `spec` is where the
+    rule comes from. `because` names the check, or the waiver, for which this one was skipped or doesn't block.
+    """
 
     check: str
     address: Address
     verdict: Verdict
     evidence: str
     remedy: str = ""
+    blocking: bool = True
+    code: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    spec: tuple[str, ...] = ()
+    because: str = ""
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether this alone keeps a gate shut."""
+        return self.blocking and self.verdict in (Verdict.FAIL, Verdict.UNKNOWN)
 
 
 def check_active(evidence: Evidence) -> CheckResult:
@@ -63,8 +78,8 @@ def _judge(evidence: Evidence) -> tuple[Verdict, str, str]:
 
 
 def is_open(checks: Iterable[CheckResult]) -> bool:
-    """Whether the gate lets through: nothing failed and nothing is unknown."""
-    return all(check.verdict not in (Verdict.FAIL, Verdict.UNKNOWN) for check in checks)
+    """Whether the gate lets through: nothing that blocks failed or is unknown."""
+    return not any(check.is_shut for check in checks)
 
 
 def findings(address: Address, checks: Iterable[CheckResult]) -> tuple[Diagnostic, ...]:
@@ -72,14 +87,23 @@ def findings(address: Address, checks: Iterable[CheckResult]) -> tuple[Diagnosti
     codes = {Verdict.FAIL: "gate.failed", Verdict.UNKNOWN: "gate.unknown", Verdict.WARN: "gate.warning"}
     return tuple(
         Diagnostic(
-            Severity.WARNING if check.verdict is Verdict.WARN else Severity.ERROR,
-            codes[check.verdict],
-            f"{address} is not activated: it needs {check.address}, and {check.evidence}"
-            if check.verdict is not Verdict.WARN
-            else f"{address} needs {check.address}, and {check.evidence}",
+            Severity.ERROR if check.is_shut else Severity.WARNING,
+            codes[check.verdict] if check.is_shut or check.verdict is Verdict.WARN else "gate.warning",
+            _summary(address, check),
             check.remedy,
             address=address,
         )
         for check in checks
         if check.verdict in codes
+    )
+
+
+def _summary(address: Address, check: CheckResult) -> str:
+    if check.address == address:
+        return f"{address} is not activated: {check.evidence}" if check.is_shut else f"{address}: {check.evidence}"
+    needs = f"it needs {check.address}" if check.is_shut else f"{address} needs {check.address}"
+    return (
+        f"{address} is not activated: {needs}, and {check.evidence}"
+        if check.is_shut
+        else f"{needs}, and {check.evidence}"
     )

@@ -11,6 +11,10 @@ _DIGITS = 20
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
 
 
+class Malformed(ValueError):
+    """A member of an otherwise readable object is not of the type it should be."""
+
+
 def read_object(data: bytes) -> dict[str, Any]:
     """The JSON object that `data` spells. ValueError, in words for a user, for anything else.
 
@@ -38,20 +42,20 @@ def read_object(data: bytes) -> dict[str, Any]:
 
 
 def texts(document: dict[str, Any], key: str) -> list[str] | None:
-    """The list of strings at `key`; None where there is none. ValueError if something else is there."""
+    """The list of strings at `key`; None where there is none. Malformed if something else is there."""
     value = document.get(key)
     if value is None:
         return None
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise ValueError(f"its {key} is not a list of strings")
+        raise Malformed(f"its {key} is not a list of strings")
     return value
 
 
 def text(document: dict[str, Any], key: str) -> str | None:
-    """The string at `key`; None where there is none. ValueError if something else is there."""
+    """The string at `key`; None where there is none. Malformed if something else is there."""
     value = document.get(key)
     if value is not None and not isinstance(value, str):
-        raise ValueError(f"its {key} is not a string")
+        raise Malformed(f"its {key} is not a string")
     return value
 
 
