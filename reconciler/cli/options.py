@@ -99,7 +99,7 @@ def reporting(function: Callable[..., int | None]) -> Callable[..., None]:
         try:
             code = function(console, **flags) or 0
         except Refused as refused:
-            console.diagnose(refused.diagnostics)
+            console.diagnose(dict.fromkeys(refused.diagnostics))
             code = exit_code(refused.diagnostics) or 1
         ctx.exit(console.closing(code))
 
