@@ -185,7 +185,7 @@ class Layout:
     def separate(self) -> None:
         """One blank line between top-level blocks, but for two that are one line each: those stay as they are."""
         ends = [joint.at for joint in self.joints[1:]] + [len(self.out) - 1]
-        long = ["\n" in "".join(self.out[j.at + 1 : end]) for j, end in zip(self.joints, ends, strict=True)]
+        long = ["\n" in "".join(self.out[j.at + 1 : end]) for j, end in zip(self.joints, ends, strict=False)]
         for before, after, joint in zip(long, long[1:], self.joints[1:], strict=False):
             if before or after:
                 at = next((i for i, line in enumerate(joint.lines) if line.startswith("#")), len(joint.lines))
