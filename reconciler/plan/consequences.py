@@ -37,14 +37,8 @@ def replace_dependents(decisions: Mapping[Address, Decision], ties: Ties) -> Dec
         made_anew = waiting.pop()
         for address in ties.new_exists_for.get(made_anew, ()):
             decision = found.get(address)
-            if (
-                decision
-                and decision.stays
-                and decision.situation.seen is not None
-                and decision.situation.adopts is None
-            ):
-                reason = Reason("replace_by_triggers", f"It belongs to {made_anew}, which is made anew")
-                found[address] = replace(decision, action=Action.REPLACE, reason=reason, restarts=False)
+            if decision and decision.stays:
+                found[address] = _made_anew(decision, made_anew)
                 waiting.append(address)
     return found
 
@@ -115,7 +109,7 @@ def _restart_the_uncovered(decisions: Decisions, ties: Ties) -> Decisions:
 
 def _late(decisions: Decisions, ties: Ties) -> set[Address]:
     """What can't be made ready before something else has been stopped or unmade; erring on the side of too many."""
-    stopping = [a for a, d in decisions.items() if d.stops]
+    stopping = {a for a, d in decisions.items() if d.stops}
     under = closure(stopping, lambda a: (*ties.old_ready.get(a, ()), *ties.new_ready.get(a, ())))
     sources = [
         a
@@ -124,6 +118,7 @@ def _late(decisions: Decisions, ties: Ties) -> set[Address]:
         or d.restarts
         or d.follows
         or (a in under and (d.comes_up or d.action is Action.UPDATE))
+        or (d.comes_up and any(b in stopping for b in ties.old_ready.get(a, ())))
     ]
 
     def delays(address: Address) -> Iterable[Address]:
@@ -139,6 +134,16 @@ def _restarted(decision: Decision, because: Address) -> Decision:
         return replace(decision, action=Action.REPLACE, reason=decision.reason or reason)
     reason = Reason("", f"It is deactivated while {because} is not available, and then activated again")
     return replace(decision, action=Action.UPDATE, reason=decision.reason or reason, restarts=True)
+
+
+def _made_anew(decision: Decision, because: Address) -> Decision:
+    reason = Reason("replace_by_triggers", f"It belongs to {because}, which is made anew")
+    situation = decision.situation
+    if situation.desired and situation.desired.discovered and situation.adopts is not None:
+        # What the live system had discovered goes by itself; there is nothing of ours to unmake.
+        situation = replace(situation, seen=None, adopts=None)
+        return replace(decision, situation=situation, action=Action.CREATE, differences=())
+    return replace(decision, action=Action.REPLACE, reason=reason, restarts=False)
 
 
 def _is_made_anew(decision: Decision) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from reconciler.model.address import Address
@@ -66,7 +66,7 @@ def chart(decision: Decision, route: Route, renames: Mapping[Address, Address]) 
     source = renames.get(decision.address)
     moved = writer.add(Op.MOVE, "move", source=source) if source else None
     marks: dict[str, str | None] = {}
-    if action is Action.FORGET or (action is Action.REPLACE and situation.is_discovered):
+    if _is_forgotten(decision):
         marks["gone"] = writer.add(Op.FORGET, "forget")
     elif action in (Action.DELETE, Action.REPLACE):
         marks |= _descend(writer, route.down)
@@ -79,25 +79,44 @@ def chart(decision: Decision, route: Route, renames: Mapping[Address, Address]) 
         marks["update"] = writer.add(Op.UPDATE, "update", changed=changed) if changed else None
     marks |= {name: mark for name, mark in _ascend(writer, decision, route.up).items() if mark}
     drafts = tuple(writer.drafts)
-    kept = count if action in (Action.DELETE, Action.REPLACE, Action.FORGET) else 0
+    kept = 0 if decision.stays else count
     return Course(decision, drafts[:kept], drafts[kept:], moved, **marks)
 
 
-def needs_renewal(course: Course | None, decision: Decision) -> bool:
+def _is_forgotten(decision: Decision) -> bool:
+    """Forgotten is also what is no longer there, or goes by itself, before the live system makes another of it: lest
+    the one is waited for in the place of the other."""
+    situation, action = decision.situation, decision.action
+    if action is Action.CREATE:
+        return situation.record is not None and situation.desired is not None and situation.desired.discovered
+    return action is Action.FORGET or (action is Action.REPLACE and situation.is_discovered)
+
+
+def needs_renewal(course: Course, decision: Decision) -> bool:
     """Whether nothing that happens to the resource anyway brings what is remembered of it up to date."""
     situation = decision.situation
     if not decision.stays or situation.desired is None or situation.record is None:
         return False
-    rewritten = course is not None and (course.made is not None or course.update is not None)
-    return not rewritten and not is_remembered(situation.record, situation.desired)
+    rewritten = course.made is not None or course.update is not None
+    return not rewritten and (not is_remembered(situation.record, situation.desired) or _is_restated(course))
 
 
 def renewed(course: Course) -> Course:
-    """The course with a last step that changes only what is remembered: an update of no attribute."""
+    """The course with a last step that changes only what is remembered: an update of no attribute, or, for a state
+    that came about without us, an import of what is there."""
+    seen = course.decision.situation.seen
     writer = _Writer(course.decision, course.new)
-    renewal = writer.add(Op.UPDATE, "update")
-    marks = {name: getattr(course, name) for name in ("moved", "down", "gone", "registered", "gate", "active")}
-    return Course(course.decision, course.old, tuple(writer.drafts), renewal=renewal, **marks)
+    if _is_restated(course) and seen is not None:
+        renewal = writer.add(Op.ADOPT, "remember", remote_id=seen.id)
+    else:
+        renewal = writer.add(Op.UPDATE, "remember")
+    return replace(course, new=tuple(writer.drafts), renewal=renewal)
+
+
+def _is_restated(course: Course) -> bool:
+    situation = course.decision.situation
+    unmoved = course.active is None and course.registered is None and course.down is None
+    return unmoved and situation.record is not None and situation.record.status is not situation.status
 
 
 class _Writer:

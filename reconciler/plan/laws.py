@@ -77,7 +77,7 @@ def let_go_first(work: Work) -> Iterator[Edge]:
     for address, decision in work.decisions.items():
         if not decision.stays:
             continue
-        left = _let_go(work, address)
+        left = [course.ends for course in _let_go(work, address) if course.ends]
         if not left:
             continue
         course = work.courses.get(address)
@@ -132,7 +132,7 @@ def stop_dependents_first(work: Work) -> Iterator[Edge]:
 
 def grant_nothing_between(work: Work) -> Iterator[Edge]:
     """Law 8. What loses access loses it before anything it reaches is changed or activated, and what gains access
-    gains it after all it reaches is changed."""
+    gains it after all it reaches is changed, and after what it shall not reach is stopped."""
 
     def downs(address: Address) -> tuple[tuple[str, ...], bool]:
         course = work.courses.get(address)
@@ -140,8 +140,8 @@ def grant_nothing_between(work: Work) -> Iterator[Edge]:
 
     def updates(address: Address) -> tuple[tuple[str, ...], bool]:
         course = work.courses.get(address)
-        steps = (course.update,) if course and course.update else ()
-        return steps, course is None or course.gate is None
+        changing = [course.update] if course and course.update else []
+        return (*changing, *_stopped_for(work, address)), course is None or course.gate is None
 
     old_for, new_for = work.ties.old_ready_for, work.ties.new_ready_for
     losing = Frontier(downs, lambda address: old_for.get(address, ()))
@@ -153,6 +153,7 @@ def grant_nothing_between(work: Work) -> Iterator[Edge]:
         if course.gate:
             yield from (Edge(step, course.gate) for step in losing_new.beyond(address) if step != course.down)
             yield from (Edge(step, course.gate) for step in changing.beyond(address))
+            yield from (Edge(step, course.gate) for step in _stopped_for(work, address))
 
 
 LAWS: tuple[Law, ...] = (
@@ -227,14 +228,16 @@ def _looked_at(work: Work, address: Address) -> Iterator[str]:
             yield step
 
 
-def _let_go(work: Work, address: Address) -> list[str]:
-    """The ends of those resources that it needed and needs no more."""
+def _let_go(work: Work, address: Address) -> Iterator[Course]:
+    """The courses of those resources that it needed and needs no more."""
     ties = work.ties
-    kept_ready, kept = ties.new_ready.get(address, ()), ties.new_exists.get(address, ())
-    left = [a for a in ties.old_ready.get(address, ()) if a not in kept_ready]
-    left += [a for a in ties.old_exists.get(address, ()) if a not in kept]
-    courses = (work.courses[a] for a in left if a in work.courses)
-    return [course.ends for course in courses if course.ends]
+    for old, new in ((ties.old_ready, ties.new_ready), (ties.old_exists, ties.new_exists)):
+        kept = new.get(address, ())
+        yield from (work.courses[a] for a in old.get(address, ()) if a not in kept and a in work.courses)
+
+
+def _stopped_for(work: Work, address: Address) -> Iterator[str]:
+    return (course.down for course in _let_go(work, address) if course.down)
 
 
 def _brought_up(work: Work, address: Address) -> Iterator[str | None]:

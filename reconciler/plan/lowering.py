@@ -47,10 +47,8 @@ def lower(
 def _courses(decisions: Mapping[Address, Decision], routes: Mapping[Address, Route]) -> dict[Address, Course]:
     renames = _renames(decisions.values())
     charted = {a: chart(d, routes[a], renames) for a, d in decisions.items() if a in routes}
-    busy = any(course.all for course in charted.values())
-    for address, decision in decisions.items():
-        course = charted.get(address)
-        if course is not None and (busy or decision.action != "none") and needs_renewal(course, decision):
+    for address, course in charted.items():
+        if needs_renewal(course, decisions[address]):
             charted[address] = renewed(course)
     return {address: course for address, course in charted.items() if course.all}
 

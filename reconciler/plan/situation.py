@@ -89,7 +89,7 @@ def survey(known: Known) -> Survey:
         parent = address.parent
         spot = (record.kind, _id_of(parent, situations), record.id)
         seen = live.get(spot) if parent is None or spot[1] is not None else None
-        if seen is not None and seen.status is State.DELETED:
+        if seen is not None and (seen.status is State.DELETED or not _is_expected(seen, record, desired)):
             seen = None
         if seen is not None:
             claims[spot] = address
@@ -125,6 +125,15 @@ def keyed(live: Mapping[Spot, Observed]) -> dict[tuple[Any, ...], Spot]:
             if key is not None:
                 found.setdefault((seen.kind, seen.parent_id, *key), spot)
     return found
+
+
+def _is_expected(seen: Observed, record: Record, desired: Resource | None) -> bool:
+    """A discovered object is what the live system makes of it: with another natural key it is another one."""
+    if desired is None or not (desired.discovered and record.discovered):
+        return True
+    kind = kinds()[seen.kind]
+    wanted = kind.key_of(desired.attributes, {})
+    return wanted is None or wanted == kind.key_of(seen.attributes, seen.links)
 
 
 def _id_of(parent: Address | None, situations: Mapping[Address, Situation]) -> str | None:
