@@ -58,6 +58,7 @@ class Instructions:
     def __init__(self, resources: Mapping[Address, Resource], blocks: frozenset[str], findings: Findings) -> None:
         self.resources = resources
         self.blocks = blocks
+        self.repeated = {block.partition("[")[0] for block in blocks if "[" in block}
         self.findings = findings
 
     def read(self, document: Document, variables: Mapping[str, Any]) -> tuple[list[Moved], list[Removed], list[Import]]:
@@ -99,7 +100,7 @@ class Instructions:
                 targets[target] = span
         for move in moves.values():
             self._check_move(move, moves)
-        return [nested for move in moves.values() for nested in self._with_nested(move)]
+        return list(moves.values())
 
     def _check_move(self, move: Moved, moves: Mapping[Address, Moved]) -> None:
         if self._is_declared(move.source):
@@ -111,20 +112,8 @@ class Instructions:
             end = moves[end].target
         if end in seen:
             self.findings.error("config.moved", f"{move.source} is moved in a circle", "", move.span)
-        elif not self._is_declared(end):
+        elif not self._is_declared(end) and end not in self.repeated:
             self._report_undeclared(end, move.span)
-
-    def _with_nested(self, move: Moved) -> Iterator[Moved]:
-        """The move itself, and for a block that resources nested in others are made of, the moves of those."""
-        if move.target not in self.blocks or move.target in self.resources:
-            yield move
-        if move.target.parent is not None or move.target.kind == "mcp_server":
-            return
-        ending = f"/{move.target}"
-        for address in self.resources:
-            if address.endswith(ending):
-                source = Address(address.removesuffix(ending) + f"/{move.source}")
-                yield Moved(source, address, move.span)
 
     def _removed(self, specs: list[tuple[RemovedSpec, Map, Span]]) -> list[Removed]:
         found: dict[Address, Removed] = {}

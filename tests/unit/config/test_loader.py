@@ -19,13 +19,6 @@ from reconciler.model.diagnostic import Refused, Severity, exit_code
 from reconciler.model.lifecycle import State
 from tests.unit.config.stage import OKTA, SOUND, problems, read
 
-MOVED_EXTERNAL = """
-moved:
-  - {from: authorization_server.github, to: authorization_server.gh}
-  - {from: client_registration.old, to: client_registration.app}
-  - {from: mcp_server.old, to: mcp_server.gh}
-"""
-
 
 def attributes(configuration: Configuration, address: str) -> Any:
     return configuration.resources[Address(address)].attributes
@@ -248,19 +241,32 @@ defaults: {{mcp_servers: {{status: inactive, description: D, authorization_serve
 
 
 class TestInstructions:
-    def test_a_renamed_definition_moves_what_is_made_of_it(self) -> None:
-        assert [(move.source, move.target) for move in read(SOUND + MOVED_EXTERNAL).moved] == [
-            ("mcp_server.gh/authorization_server.github", "mcp_server.gh/authorization_server.gh"),
-            ("mcp_server.gh/client_registration.old", "mcp_server.gh/client_registration.app"),
+    @pytest.mark.parametrize(
+        ("source", "target"),
+        [
+            ("authorization_server.github", "authorization_server.gh"),
+            ("client_registration.old", "client_registration.app"),
             ("mcp_server.old", "mcp_server.gh"),
-        ]
+            ("mcp_server.gh/authorization_server.old", "mcp_server.gh/authorization_server.gh"),
+        ],
+    )
+    def test_a_resource_or_a_definition_is_moved(self, source: str, target: str) -> None:
+        found = read(f"{SOUND}moved: [{{from: {source}, to: {target}}}]")
+        assert [(move.source, move.target) for move in found.moved] == [(source, target)]
 
-    def test_a_renamed_okta_server_moves_with_its_associations(self) -> None:
-        found = read(SOUND + "moved: [{from: authorization_server.old, to: authorization_server.todo}]")
-        assert [(move.source, move.target) for move in found.moved] == [
-            ("authorization_server.old", "authorization_server.todo"),
-            ("mcp_server.todo/authorization_server.old", "mcp_server.todo/authorization_server.todo"),
-        ]
+    def test_a_resource_is_moved_into_or_out_of_a_for_each(self) -> None:
+        text = """\
+version: 1
+authorization_servers: {a: {for_each: [x], type: okta, audiences: [x]}, b: {type: okta, audiences: [x]}}
+moved: [{from: authorization_server.a, to: 'authorization_server.a["x"]'},
+  {from: 'authorization_server.c["x"]', to: authorization_server.b}]
+"""
+        assert len(read(text).moved) == 2
+
+    def test_all_instances_are_moved_by_their_name_without_a_key(self) -> None:
+        text = "version: 1\nauthorization_servers: {a: {for_each: [x], type: okta, audiences: [x]}}\n"
+        found = read(text + "moved: [{from: authorization_server.old, to: authorization_server.a}]")
+        assert [move.target for move in found.moved] == ["authorization_server.a"]
 
     def test_moves_may_follow_each_other(self) -> None:
         text = "moved: [{from: mcp_server.a, to: mcp_server.b}, {from: mcp_server.b, to: mcp_server.todo}]"
