@@ -39,7 +39,7 @@ def command() -> None:
 @screen_options
 @reporting
 def list_records(console: Console, addresses: tuple[Address, ...], remote_id: str | None, **flags: Any) -> None:
-    """List the addresses of recorded resources: all, or ADDRESSES with what is nested in them."""
+    """List recorded resources. With ADDRESSES only those, and what is nested in them."""
     snapshot = pipeline.recorded(project_of(flags)) or Snapshot("")
     for address in addresses:
         state_edits.require(snapshot, address)
@@ -72,7 +72,7 @@ def show_record(console: Console, address: Address, **flags: Any) -> None:
 @screen_options
 @reporting
 def move_record(console: Console, source: Address, target: Address, **flags: Any) -> None:
-    """Call the resource SOURCE, with all that is nested in it, TARGET from now on."""
+    """Rename a recorded resource. SOURCE, with all that is nested in it, is TARGET from now on."""
     pipeline.amend(
         project_of(flags), request_of(flags), lambda old: state_edits.moved(old or Snapshot(""), source, target)
     )
@@ -86,7 +86,7 @@ def move_record(console: Console, source: Address, target: Address, **flags: Any
 @screen_options
 @reporting
 def remove_records(console: Console, addresses: tuple[Address, ...], **flags: Any) -> None:
-    """Forget resources, with all that is nested in them. The objects themselves stay as they are."""
+    """Forget resources. What is nested in them goes along; the objects themselves stay."""
     removed: list[Address] = []
 
     def edit(old: Snapshot | None) -> Snapshot:
@@ -120,7 +120,7 @@ def pull(console: Console, **flags: Any) -> None:
 @screen_options
 @reporting
 def push(console: Console, file: str, force: bool, **flags: Any) -> None:
-    """Replace the state by the document in FILE (- for standard input)."""
+    """Replace the state by a document. FILE is what `pull` printed, or - for standard input."""
     from reconciler.stores.document import decode
 
     given = decode(read_bytes(file), file)
