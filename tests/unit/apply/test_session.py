@@ -384,3 +384,16 @@ def test_what_is_recorded_is_seen_by_steps_that_follow() -> None:
     run(scene, plan_to_make(server("a"), row("a", "x")))
     body = next(call.body for call in scene.world.machine.sends if call.body and call.body["kind"] == "association")
     assert body["parent_id"] == "id0"
+
+
+def test_a_change_counts_once_all_of_it_is_done() -> None:
+    scene = stage(fault=lambda call: Answer(403) if call.path.endswith("/deactivate") else None)
+    old = scene.put(server("a"))
+    new = server("a", display_name="A")
+    update = Step("update a", Op.UPDATE, new.address, new.kind, changed=("display_name",))
+    stop = replace(steps_to_unmake(old)[0], waits=(update.id,))
+    applied = run(
+        scene, plan_of([update, stop], [new], [Change(new.address, new.kind, Action.UPDATE)]), snapshot_of(old)
+    )
+    assert applied.changed == 0
+    assert applied.snapshot.records[new.address].attributes == new.attributes

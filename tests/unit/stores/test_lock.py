@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -154,3 +155,18 @@ def test_forcing_an_unlock_never_pretends(tmp_path: Path) -> None:
     assert unlock(tmp_path, held).code == "lock.not-held"
     with FileStore(tmp_path).lock("plan", 0):
         pass
+
+
+def test_a_lock_on_a_file_that_lost_its_name_is_taken_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = fcntl.flock, []
+
+    def flock(descriptor: int, operation: int) -> None:
+        real(descriptor, operation)
+        calls.append(descriptor)
+        if len(calls) == 1:
+            (tmp_path / LOCK).unlink()
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with FileStore(tmp_path).lock("apply", 5) as holder:
+        assert json.loads((tmp_path / LOCK).read_text("utf-8"))["ID"] == holder.id
+    assert len(calls) == 2
