@@ -35,7 +35,7 @@ def count_done(plan: Plan, outcomes: Mapping[str, Outcome]) -> Tally:
         done = {step.op for step in own if _is_done(step, outcomes)}
         added += _adds(change) and any(op in done for op in _MAKING)
         destroyed += _destroys(change) and any(op in done for op in _UNMAKING)
-        imported += Op.ADOPT in done
+        imported += change.importing is not None and Op.ADOPT in done
         rest = [step for step in own if step.op not in (Op.ADOPT, Op.MOVE)]
         changed += change.action is Action.UPDATE and bool(rest) and all(_is_done(step, outcomes) for step in rest)
     return Tally(added, changed, destroyed, imported)

@@ -333,6 +333,11 @@ def test_resources_are_counted_not_steps() -> None:
 
     scene = stage()
     old = scene.put(server("a"))
+    remember = [replace(adopt, id="remember a")]
+    assert counted(Change(address, kind, Action.NONE), remember, scene, old) == (0, 0, 0, 0)
+
+    scene = stage()
+    old = scene.put(server("a"))
     forget = Step("forget a", Op.FORGET, address, kind)
     assert counted(Change(address, kind, Action.FORGET), [forget], scene, old) == (0, 0, 0, 0)
 
