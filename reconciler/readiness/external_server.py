@@ -172,7 +172,8 @@ def _judge_token(subject: Subject) -> Conversation[Finding]:
     facts = {"url": quoted(url), "answer": str(said)}
     if said.gave_token:
         return failed("it gives a token for a made-up code", "gives-tokens", **facts)
-    if said.error is not None:
+    is_refusal = said.error is not None and answer.status not in _GONE and not 300 <= answer.status < 400
+    if is_refusal:
         return passed(f"it refuses a made-up code with {said}", **facts)
     if answer.status in _GONE or answer.status < 400:
         return failed(f"{quoted(url)} answers {answer.status}, as no token endpoint does", "no-endpoint", **facts)

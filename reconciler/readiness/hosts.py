@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
+from reconciler.model.spec import is_loopback
 from reconciler.readiness.catalogue import CHECKS
 from reconciler.readiness.context import Results, Subject
 from reconciler.readiness.egress import is_literal, is_mixed_script
@@ -36,7 +37,7 @@ def _judge_url(exchange: Exchange, split_horizon: bool) -> Finding:
     if answer.problem == "url":
         return failed(f"{quoted(url)} is not asked: {answer.detail}", url=quoted(url))
     host = urlsplit(url).hostname or ""
-    if is_literal(host):
+    if is_literal(host) and not is_loopback(host):
         return warned(f"{quoted(url)} names an address instead of a host", "address", url=quoted(url))
     if is_mixed_script(host):
         return warned(f"{quoted(host)} mixes scripts, as a look-alike would", "mixed-script", url=quoted(url))
