@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
+import sys
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from importlib.util import find_spec
+from typing import Any, NamedTuple, cast
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -18,9 +22,15 @@ from reconciler.okta.errors import printable
 from reconciler.okta.names import UNREADABLE
 from reconciler.ports import Answer
 
+if find_spec("sniffio") is None:
+    # httpx and httpcore import it at every request, to tell asyncio from trio; each time the whole path is searched in
+    # vain, which takes a third of a request's time. None says at once that it isn't there.
+    cast("dict[str, Any]", sys.modules)["sniffio"] = None
+
 _LARGEST = 8 * 1024 * 1024
 _SHOWN = 120
-_LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=64, keepalive_expiry=30.0)
+_CONNECTIONS = 64
+_ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=30.0)
 
 
 class Outgoing(NamedTuple):
@@ -31,32 +41,25 @@ class Outgoing(NamedTuple):
 
 
 class Wire:
-    """Connections of one event loop. `scrub` takes secrets out of what is not success."""
+    """Connections of one event loop, kept open. A request has one to itself: in a shared pool of httpx every request
+    looks at every connection, and those that wait wake each other in vain."""
 
     def __init__(self, host: str, app: Any, timeout: float) -> None:
         self._host = host
+        self._app = app
         self._timeout = timeout
-        self._transport: httpx.AsyncBaseTransport
-        if app is not None:
-            self._transport = httpx.ASGITransport(app=app)
-        else:
-            # No certificates are loaded for loopback: they take longer than many a request.
-            self._transport = httpx.AsyncHTTPTransport(
-                verify=not is_loopback(host.rpartition(":")[0].strip("[]") or host), trust_env=False, limits=_LIMITS
-            )
+        self._verify: ssl.SSLContext | bool | None = None
+        self._turns = asyncio.Semaphore(_CONNECTIONS)
+        self._made: list[httpx.AsyncBaseTransport] = []
+        self._idle: list[httpx.AsyncBaseTransport] = []
 
     async def send(self, outgoing: Outgoing, scrub: Callable[[bytes], bytes]) -> Answer:
-        """The answer, whatever it is; status 0 if the connection broke or took longer than the deadline."""
+        """The answer, whatever it is; status 0 if the connection broke or took longer than the deadline. `scrub` takes
+        secrets out of what is not success."""
+        request = httpx.Request(outgoing.method, outgoing.url, headers=outgoing.headers, content=outgoing.content)
         try:
-            async with asyncio.timeout(self._timeout):
-                request = httpx.Request(
-                    outgoing.method, outgoing.url, headers=outgoing.headers, content=outgoing.content
-                )
-                response = await self._transport.handle_async_request(request)
-                try:
-                    data = await _read(response)
-                finally:
-                    await response.aclose()
+            async with self._turns, asyncio.timeout(self._timeout):
+                response, data = await self._round_trip(request)
         except (TimeoutError, httpx.TimeoutException):
             return Answer(0, lost=f"no answer from {self._host} within {self._timeout:g} s")
         except httpx.ConnectError as problem:
@@ -69,7 +72,32 @@ class Wire:
         return _answer(response, data, scrub)
 
     async def close(self) -> None:
-        await self._transport.aclose()
+        for connection in self._made:
+            await connection.aclose()
+
+    async def _round_trip(self, request: httpx.Request) -> tuple[httpx.Response, bytes | None]:
+        connection = self._idle.pop() if self._idle else self._open()
+        try:
+            response = await connection.handle_async_request(request)
+            try:
+                return response, await _read(response)
+            finally:
+                await response.aclose()
+        finally:
+            self._idle.append(connection)
+
+    def _open(self) -> httpx.AsyncBaseTransport:
+        connection: httpx.AsyncBaseTransport
+        if self._app is not None:
+            connection = httpx.ASGITransport(app=self._app)
+        else:
+            if self._verify is None:
+                # No certificates are loaded for loopback: that takes longer than many a request.
+                host = urlsplit(f"//{self._host}").hostname
+                self._verify = not is_loopback(host) and httpx.create_ssl_context(trust_env=False)
+            connection = httpx.AsyncHTTPTransport(verify=self._verify, trust_env=False, limits=_ONE)
+        self._made.append(connection)
+        return connection
 
 
 async def _read(response: httpx.Response) -> bytes | None:
