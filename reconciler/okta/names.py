@@ -10,6 +10,7 @@ from reconciler.model.diagnostic import Refused, error
 
 ORG = "/api/v1/org"
 WELL_KNOWN_ORG = "/.well-known/okta-organization"
+PREVIEW_HOSTS = ".oktapreview.com"
 TOKEN = "/oauth2/v1/token"
 AUTHORIZATION_SERVERS = "/api/v1/authorizationServers"
 MCP_SERVERS = "/resource-servers/api/v1/mcp-servers"

@@ -3,37 +3,42 @@
 from __future__ import annotations
 
 from reconciler.okta.errors import refusal
-from reconciler.okta.names import ORG, WELL_KNOWN_ORG, dig, text
+from reconciler.okta.names import ORG, PREVIEW_HOSTS, WELL_KNOWN_ORG, dig, text
+from reconciler.okta.pages import Item
 from reconciler.okta.retry import ask
 from reconciler.ports import Call, Conversation
 
 
 class OrgNames:
-    """`partition` is the first part of every ORN: `okta`, or `oktapreview` on a preview org."""
+    """What the org told once is kept: an org doesn't change its id."""
 
-    def __init__(self, partition: str = "okta") -> None:
-        self.partition = partition
-        self._id: str | None = None
-
-    @classmethod
-    def at(cls, org_url: str) -> OrgNames:
-        return cls("oktapreview" if org_url.rstrip("/").endswith(".oktapreview.com") else "okta")
+    def __init__(self) -> None:
+        self._known: tuple[str, str] | None = None
 
     def authorization_server(self, server_id: str) -> Conversation[str]:
         """`orn:okta:idp:{org}:authorization_servers:{id}`."""
-        if self._id is None:
-            self._id = yield from _read_id()
-        return f"orn:{self.partition}:idp:{self._id}:authorization_servers:{server_id}"
+        if self._known is None:
+            org = yield from _read_org()
+            self._known = (_partition(org), str(org["id"]))
+        partition, org_id = self._known
+        return f"orn:{partition}:idp:{org_id}:authorization_servers:{server_id}"
 
 
-def _read_id() -> Conversation[str]:
+def _read_org() -> Conversation[Item]:
     call = Call("GET", ORG)
     answer = yield from ask(call)
     if answer.status in (403, 404):
         # A service app without okta.orgs.read: the public document says the same.
         call = Call("GET", WELL_KNOWN_ORG)
         answer = yield from ask(call)
-    found = text(dig(answer.body, "id"))
-    if not answer.ok or found is None:
+    if not answer.ok or text(dig(answer.body, "id")) is None:
         raise refusal(call, answer)
-    return found
+    org: Item = answer.body
+    return org
+
+
+def _partition(org: Item) -> str:
+    """Told by the host in the org's own links: no field says it."""
+    links = org.get("_links")
+    hrefs = [text(dig(link, "href")) or "" for link in links.values()] if isinstance(links, dict) else []
+    return "oktapreview" if any(PREVIEW_HOSTS in href for href in hrefs) else "okta"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import selectors
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -215,8 +214,3 @@ def changed(target: Target, **attributes: Any) -> Target:
 def without(target: Target, name: str) -> Target:
     kept = {key: value for key, value in target.attributes.items() if key != name}
     return Target(target.address, target.kind, kept, target.remote, target.refs, target.discovered)
-
-
-def dumped(value: Any) -> str:
-    """All that could be printed of a value."""
-    return repr(value) + str(value) + json.dumps(value, default=repr) if isinstance(value, Mapping) else repr(value)

@@ -263,7 +263,7 @@ def test_neither_key_nor_token_shows_anywhere(key: str, caplog: pytest.LogCaptur
     with caplog.at_level(logging.DEBUG):
         transport = opened(dpop=True, asks_dpop=True)
         answer = asyncio.run(transport.exchange(Call("GET", "/resource-servers/api/v1/mcp-servers")))
-        token = transport._auth._token.reveal()  # type: ignore[attr-defined]
+        token = transport._auth._token.reveal()
         with pytest.raises(Refused) as refused:
             asyncio.run(opened(False, False, ("okta.users.manage",)).exchange(Call("GET", "/api/v1/org")))
     assert answer.ok

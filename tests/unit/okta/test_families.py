@@ -85,12 +85,19 @@ def test_what_is_needed_for_a_call_and_not_there_is_told() -> None:
 
 
 def test_the_orgs_id_is_read_once() -> None:
-    names = OrgNames.at("https://acme.oktapreview.com")
+    names = OrgNames()
     stage = Stage([ok({"id": "00o1"})])
     for server in ("aus1", "aus2"):
-        orn = f"orn:oktapreview:idp:00o1:authorization_servers:{server}"
+        orn = f"orn:okta:idp:00o1:authorization_servers:{server}"
         assert stage.play(names.authorization_server(server)) == orn
     assert stage.asked == ["GET /api/v1/org"]
+
+
+def test_a_preview_org_has_orns_of_its_own() -> None:
+    links = {"contacts": {"href": "https://acme.oktapreview.com/api/v1/org/contacts"}}
+    stage = Stage([ok({"id": "00o1", "_links": links})])
+    orn = stage.play(OrgNames().authorization_server("aus1"))
+    assert orn == "orn:oktapreview:idp:00o1:authorization_servers:aus1"
 
 
 def test_the_orgs_id_is_public_where_the_api_does_not_tell_it() -> None:
@@ -140,7 +147,10 @@ def test_what_an_update_does_not_mean_to_change_is_put_back() -> None:
 def test_conditions_set_by_hand_survive_an_update(people: Any) -> None:
     policy = {"id": "00p1", "name": "reconciler", "status": "ACTIVE", "conditions": {"clients": {"include": ["a"]}}}
     rule: dict[str, Any] = {
-        "id": "0pr1", "name": "reconciler", "status": "ACTIVE", "priority": 3,
+        "id": "0pr1",
+        "name": "reconciler",
+        "status": "ACTIVE",
+        "priority": 3,
         "conditions": {
             **({"people": people} if people else {}),
             "grantTypes": {"include": ["g"]},
