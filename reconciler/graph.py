@@ -36,6 +36,22 @@ def build_graph(resources: Mapping[Address, Resource] | Iterable[Resource]) -> n
     """
     import networkx as nx
 
+    known = require_order(resources)
+    between: dict[tuple[Address, Address], tuple[Need, ...]] = {}
+    for resource in known.values():
+        for need in resource.needs:
+            edge = (resource.address, need.target)
+            between[edge] = (*between.get(edge, ()), need)
+    graph: nx.DiGraph[Address] = nx.DiGraph()
+    graph.add_nodes_from(known)
+    graph.add_edges_from((source, target, {"needs": needs}) for (source, target), needs in between.items())
+    return graph
+
+
+def require_order(resources: Mapping[Address, Resource] | Iterable[Resource]) -> dict[Address, Resource]:
+    """The resources by address, if there is an order to make them in; raises Refused as `build_graph` does."""
+    import networkx as nx
+
     values = list(resources.values() if isinstance(resources, Mapping) else resources)
     known = {resource.address: resource for resource in values}
     missing = [
@@ -46,18 +62,10 @@ def build_graph(resources: Mapping[Address, Resource] | Iterable[Resource]) -> n
     ]
     if missing:
         raise Refused(missing)
-    between: dict[tuple[Address, Address], tuple[Need, ...]] = {}
-    for resource in values:
-        for need in resource.needs:
-            edge = (resource.address, need.target)
-            between[edge] = (*between.get(edge, ()), need)
-    graph: nx.DiGraph[Address] = nx.DiGraph()
-    graph.add_nodes_from(known)
-    graph.add_edges_from((source, target, {"needs": needs}) for (source, target), needs in between.items())
     milestones = _milestones(known)
     if not nx.is_directed_acyclic_graph(milestones):
         raise Refused(_knots(milestones, known))
-    return graph
+    return known
 
 
 @lru_cache(maxsize=64)
@@ -72,17 +80,17 @@ def _milestones(known: Mapping[Address, Resource]) -> nx.DiGraph[_Milestone]:
 
     by_name = kinds()
     whole = {a for a, r in known.items() if is_born_active(by_name[r.kind].lifecycle(r.attributes))}
-    graph: nx.DiGraph[_Milestone] = nx.DiGraph()
+    edges: list[tuple[_Milestone, _Milestone]] = []
     for address, resource in known.items():
-        active = (address, address not in whole)
-        for need in resource.needs:
-            if need.sort is NeedSort.EXISTS:
-                graph.add_edge((address, False), (need.target, False))
+        there, active = (address, False), (address, address not in whole)
+        for target, sort, _ in resource.needs:
+            if sort is NeedSort.EXISTS:
+                edges.append((there, (target, False)))
             else:
-                graph.add_edge(active, (need.target, need.target not in whole))
-                if active[1]:
-                    graph.add_edge(active, (address, False))
-    return graph
+                edges.append((active, (target, target not in whole)))
+        if active[1] and resource.needs:
+            edges.append((active, there))
+    return nx.DiGraph(edges)
 
 
 def _unmet(resource: Resource, need: Need, known: Mapping[Address, Resource]) -> Diagnostic:

@@ -51,8 +51,8 @@ class Course:
 
     @property
     def ends(self) -> str | None:
-        """The first step by which there is less of it than before."""
-        return self.down or self.gone
+        """The first step by which there is less of it than before; forgetting takes nothing away."""
+        return self.down or (self.gone if self.is_deleted else None)
 
     @property
     def all(self) -> tuple[Draft, ...]:
@@ -92,10 +92,10 @@ def _is_forgotten(decision: Decision) -> bool:
     return action is Action.FORGET or (action is Action.REPLACE and situation.is_discovered)
 
 
-def needs_renewal(course: Course, decision: Decision) -> bool:
+def needs_renewal(course: Course) -> bool:
     """Whether nothing that happens to the resource anyway brings what is remembered of it up to date."""
-    situation = decision.situation
-    if not decision.stays or situation.desired is None or situation.record is None:
+    situation = course.decision.situation
+    if not course.decision.stays or situation.desired is None or situation.record is None:
         return False
     rewritten = course.made is not None or course.update is not None
     return not rewritten and (not is_remembered(situation.record, situation.desired) or _is_restated(course))

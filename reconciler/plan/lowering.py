@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from reconciler.model.address import Address
-from reconciler.model.diagnostic import Refused, error
+from reconciler.model.diagnostic import Diagnostic, Refused, error
 from reconciler.plan.course import Course, chart, needs_renewal, renewed
 from reconciler.plan.decision import Decision, Route
 from reconciler.plan.laws import LAWS, Edge, Frontier, Law, Work, made_by_the_live_system
@@ -46,11 +46,14 @@ def lower(
 
 def _courses(decisions: Mapping[Address, Decision], routes: Mapping[Address, Route]) -> dict[Address, Course]:
     renames = _renames(decisions.values())
-    charted = {a: chart(d, routes[a], renames) for a, d in decisions.items() if a in routes}
-    for address, course in charted.items():
-        if needs_renewal(course, decisions[address]):
-            charted[address] = renewed(course)
-    return {address: course for address, course in charted.items() if course.all}
+    charted: dict[Address, Course] = {}
+    for address, decision in decisions.items():
+        course = chart(decision, routes[address], renames) if address in routes else Course(decision)
+        if needs_renewal(course):
+            course = renewed(course)
+        if course.all:
+            charted[address] = course
+    return charted
 
 
 def _renames(decisions: Iterable[Decision]) -> dict[Address, Address]:
@@ -98,19 +101,30 @@ def _essential(name: str, waits: Mapping[str, set[str]]) -> tuple[str, ...]:
 
 
 def _require_order(waits: Mapping[str, set[str]]) -> None:
+    left = {step: len(earlier) for step, earlier in waits.items()}
+    later: dict[str, list[str]] = {}
+    for step, earlier in waits.items():
+        for other in earlier:
+            later.setdefault(other, []).append(step)
+    ready = [step for step, count in left.items() if not count]
+    while ready:
+        step = ready.pop()
+        del left[step]
+        for other in later.get(step, ()):
+            left[other] -= 1
+            if not left[other]:
+                ready.append(other)
+    if left:
+        raise Refused([_circle({step: waits[step] & left.keys() for step in left})])
+
+
+def _circle(waits: Mapping[str, set[str]]) -> Diagnostic:
     import networkx as nx
 
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_nodes_from(waits)
-    graph.add_edges_from((earlier, later) for later, earliers in waits.items() for earlier in earliers)
-    if not nx.is_directed_acyclic_graph(graph):
-        around = " -> ".join(later for later, _ in nx.find_cycle(graph))
-        raise Refused(
-            [
-                error(
-                    "plan.cycle",
-                    "The steps of this plan would wait for each other",
-                    f"{around}\nMake the change in two parts, with -target.",
-                )
-            ]
-        )
+    graph: nx.DiGraph[str] = nx.DiGraph([(earlier, later) for later, them in waits.items() for earlier in them])
+    around = " -> ".join(earlier for earlier, _ in nx.find_cycle(graph))
+    return error(
+        "plan.cycle",
+        "The steps of this plan would wait for each other",
+        f"{around}\nMake the change in two parts, with -target.",
+    )

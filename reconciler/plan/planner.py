@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from reconciler.config.configuration import Configuration
-from reconciler.graph import build_graph
+from reconciler.graph import require_order
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic, Refused, error, warning
 from reconciler.model.lifecycle import State
@@ -124,6 +124,8 @@ def _routes(decisions: Iterable[Decision]) -> tuple[dict[Address, Route], list[D
     found: dict[Address, Route] = {}
     problems: list[Diagnostic] = []
     for decision in decisions:
+        if decision.action is Action.NONE:
+            continue
         try:
             found[decision.address] = route(decision)
         except Refused as refused:
@@ -140,7 +142,7 @@ def _steps(
     """Nothing is ordered, and no graph is needed, where nothing is to be done."""
     if all(decision.action is Action.NONE for decision in decisions.values()):
         return ()
-    build_graph(facts.configuration.resources)
+    require_order(facts.configuration.resources)
     return lower(decisions, routes, ties)
 
 
