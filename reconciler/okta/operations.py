@@ -20,6 +20,7 @@ from reconciler.ports import Answer, Call, Conversation, Sleep
 _SUCCEEDED = frozenset({"COMPLETED", "SUCCESS", "DONE"})
 _FAILED = frozenset({"FAILED", "ERROR"})
 _PATIENCE = 60.0
+_MISSES = 4
 
 VISIBILITY = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Seconds between looks for something that must appear, change or vanish, but may not be visible at once."""
@@ -62,11 +63,16 @@ def follow(answer: Answer, purpose: str, address: Address) -> Conversation[Item 
     location = location_of(answer)
     if location is None or location.collection != OPERATIONS:
         return None
+    missed = 0
     for pause in (0.0, *_pauses()):
         if pause:
             yield Sleep(pause, "the operation in Okta goes on")
         operation = yield from fetch(location.path, address)
         if operation is None:
+            # Not visible yet, or forgotten already.
+            missed += 1
+            if missed > _MISSES:
+                return None
             continue
         status = operation.get("status")
         if status in _SUCCEEDED:

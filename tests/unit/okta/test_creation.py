@@ -122,6 +122,20 @@ def test_what_did_not_happen_is_asked_for_again(answer: Answer) -> None:
     assert org.sent == 2
 
 
+def test_an_operation_that_can_not_be_found_is_not_waited_for() -> None:
+    org = Org((ok(None, 202, location=OPERATION), "ems7"))
+    org.operations = iter([Answer(404)] * 9)
+    assert org.create().id == "ems7"
+    assert org.stage.now < 5
+
+
+def test_an_operation_without_end_is_given_up_and_the_list_read() -> None:
+    org = Org((ok(None, 202, location=OPERATION), "ems7"))
+    org.operations = iter(lambda: ok({"id": "op-1", "status": "IN_PROGRESS"}), None)
+    assert org.create().id == "ems7"
+    assert 30 < org.stage.now < 90
+
+
 def test_a_duplicate_of_our_own_lost_answer_is_ours() -> None:
     org = Org((LOST, "ems7"), DUPLICATE)
     org.invisible = 6
