@@ -8,7 +8,7 @@ apply      the same, then, if approved: walk the plan's steps, and write the new
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Protocol
 from uuid import uuid4
@@ -25,9 +25,10 @@ from reconciler.plan.document import Plan
 from reconciler.plan.freshness import require_fresh
 from reconciler.plan.planner import Facts, Options, make_plan
 from reconciler.plan.refresh import refreshed
+from reconciler.plan.wire import encode
+from reconciler.ports import Lease, Store
 from reconciler.project import Project, validate
-from reconciler.stores.file import FileStore
-from reconciler.wiring import Home, Live, Watcher, open_live
+from reconciler.wiring import Books, Home, Live, Watcher, open_live
 
 TOOL = f"reconciler {__version__}"
 
@@ -102,7 +103,8 @@ def apply_saved(project: Project, saved: Plan, request: Request, audience: Audie
 
 def recorded(project: Project) -> Snapshot | None:
     """The snapshot of the workspace in use, without looking at the live system."""
-    return home_of(project).store().read()
+    with closing(home_of(project).store()) as store:
+        return store.read()
 
 
 def home_of(project: Project) -> Home:
@@ -112,8 +114,7 @@ def home_of(project: Project) -> Home:
 
 def amend(project: Project, request: Request, edit: Callable[[Snapshot | None], Snapshot]) -> Snapshot:
     """Replaces the snapshot by what `edit` makes of it, under the lock."""
-    store = home_of(project).store()
-    with store.lock("state", request.lock_timeout) if request.lock else nullcontext():
+    with closing(home_of(project).store()) as store, _held(store, request, "state"):
         return _written(store, edit(store.read()))
 
 
@@ -123,11 +124,10 @@ class _Site:
 
     configuration: Configuration
     workspace: str
-    store: FileStore
+    books: Books
     live: Live
     audience: Audience
     snapshot: Snapshot
-    is_locked: bool
     observed: tuple[Observed, ...] | None = None
 
     def plan(self, request: Request) -> Plan:
@@ -158,20 +158,20 @@ class _Site:
 
     def recover(self) -> None:
         """Accounts for what an earlier run did after its last snapshot, if it broke off."""
-        entries = self.store.tail()
+        entries = self.books.store.tail()
         if not entries:
             return
         found = recover(self.snapshot, entries, self.observe())
         self.audience.diagnose(found.notes)
-        self.snapshot = _written(self.store, found.snapshot) if self.is_locked else found.snapshot
+        self.snapshot = _written(self.books.store, found.snapshot) if self.books.lease else found.snapshot
 
     def perform(self, chosen: Plan, parallelism: int) -> Applied:
-        applied = self.live.apply(chosen, self.snapshot, self.store, self.audience, parallelism)
-        self.snapshot = _written(self.store, applied.snapshot)
+        applied = self.live.apply(chosen, self.snapshot, self.books, self.audience, parallelism)
+        self.snapshot = _written(self.books.store, applied.snapshot, encode(chosen)["x_fingerprint"])
         return applied
 
     def record_observed(self) -> None:
-        self.snapshot = _written(self.store, refreshed(self.snapshot, self.observe()))
+        self.snapshot = _written(self.books.store, refreshed(self.snapshot, self.observe()))
 
 
 @contextmanager
@@ -179,11 +179,14 @@ def _opened(project: Project, request: Request, audience: Audience, operation: s
     configuration = validate(project)
     audience.diagnose(configuration.warnings)
     home = Home(project.directory, configuration.settings, project.environment)
-    store = home.store()
-    with store.lock(operation, request.lock_timeout) if request.lock else nullcontext():
+    with closing(home.store()) as store, _held(store, request, operation) as lease:
         snapshot = store.read() or Snapshot(lineage="")
         with open_live(home) as live:
-            yield _Site(configuration, home.workspace, store, live, audience, snapshot, request.lock)
+            yield _Site(configuration, home.workspace, Books(store, lease), live, audience, snapshot)
+
+
+def _held(store: Store, request: Request, operation: str) -> AbstractContextManager[Lease | None]:
+    return store.lock(operation, request.lock_timeout) if request.lock else nullcontext()
 
 
 def _is_worth_applying(made: Plan) -> bool:
@@ -192,9 +195,9 @@ def _is_worth_applying(made: Plan) -> bool:
     return made.is_applyable
 
 
-def _written(store: FileStore, snapshot: Snapshot) -> Snapshot:
+def _written(store: Store, snapshot: Snapshot, plan: str = "") -> Snapshot:
     """A snapshot gets its lineage when it is first written: until then there is no world to tell from another."""
     written = replace(snapshot, lineage=snapshot.lineage or str(uuid4()), serial=snapshot.serial + 1)
-    store.write(written)
+    store.write(written, plan)
     store.settle()
     return written

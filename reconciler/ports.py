@@ -24,7 +24,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic, Refused
 from reconciler.model.resource import Attributes, Observed
-from reconciler.model.snapshot import Snapshot
+from reconciler.model.snapshot import Snapshot, Version
 
 T = TypeVar("T")
 
@@ -212,28 +212,56 @@ class FetchDoor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a lock: Terraform's LockInfo in our words."""
+    """Who holds a lock: Terraform's LockInfo in our words. `id` names the run that holds it."""
 
     id: str
     operation: str
     who: str
     created: str
     version: str
+    pid: int = 0
+    host: str = ""
+
+
+class Lease(Protocol):
+    """A workspace that is ours for a while. `fence` is one more than that of whoever held it before: a store refuses
+    whatever comes with a lower one."""
+
+    @property
+    def holder(self) -> Holder: ...
+
+    @property
+    def fence(self) -> int: ...
+
+    def remaining(self) -> float:
+        """Seconds for which nobody else can get it, by a monotonic clock; 0 once it is lost, infinity if it lasts."""
+        ...
 
 
 class Store(Protocol):
-    """Where the snapshot and the journal of one workspace are kept. All methods raise Refused."""
+    """Where the snapshot and the journal of one workspace are kept. All methods raise Refused; `lock.lost` where
+    somebody else has come to hold the workspace since."""
+
+    def describe(self) -> str:
+        """Where that is."""
+        ...
 
     def read(self) -> Snapshot | None:
         """The snapshot, or None for a workspace that never had one."""
         ...
 
-    def write(self, snapshot: Snapshot) -> None:
-        """Replace the snapshot (`serial` one more than what is there) durably and atomically; keep a backup."""
+    def write(self, snapshot: Snapshot, plan: str = "") -> None:
+        """Replace the snapshot (`serial` more than what is there) durably and atomically; keep the old ones.
+        `plan` is the fingerprint of the plan that led to it."""
         ...
 
-    def lock(self, operation: str, timeout: float) -> AbstractContextManager[Holder]:
+    def lock(self, operation: str, timeout: float) -> AbstractContextManager[Lease]:
         """Hold the workspace exclusively; Refused(lock.held), showing the holder, after `timeout` seconds."""
+        ...
+
+    def force_unlock(self, lock_id: str) -> None:
+        """Take the lock from its holder. Refused where there is nothing to take (`lock.not-held`), where it is
+        another's (`lock.other`), or where its holder can't be kept from going on (`lock.alive`)."""
         ...
 
     def append(self, entries: Sequence[Mapping[str, Any]]) -> None:
@@ -247,6 +275,16 @@ class Store(Protocol):
     def settle(self) -> None:
         """Forget journal entries that the written snapshot already accounts for."""
         ...
+
+    def history(self) -> Sequence[Version]:
+        """The versions that are kept, newest first. Refused (`state.history`) if a byte of one was changed."""
+        ...
+
+    def past(self, serial: int) -> Snapshot:
+        """The snapshot as it was; Refused (`state.no-version`) if that isn't kept."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class Clock(Protocol):

@@ -14,14 +14,15 @@ from reconciler.apply.clock import SystemClock
 from reconciler.apply.drive import GroupCommit, Hands, perform
 from reconciler.apply.event import Event
 from reconciler.apply.session import Applied, Interrupts, apply_plan
-from reconciler.config.settings import OktaSettings, SandboxSettings, Settings
+from reconciler.config.settings import FileStoreSettings, OktaSettings, SandboxSettings, Settings
 from reconciler.kinds import kinds
 from reconciler.model.diagnostic import Refused, error
 from reconciler.model.resource import Observed
 from reconciler.model.snapshot import Snapshot
 from reconciler.plan.document import Plan
-from reconciler.ports import Provider, Store, Transport
-from reconciler.stores.file import FileStore
+from reconciler.ports import Lease, Provider, Store, Transport
+from reconciler.stores.kept import KeptStore
+from reconciler.stores.opening import Shelf
 from reconciler.stores.workspace import current_workspace
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ class Home:
 
     @property
     def states(self) -> Path:
-        return self.directory / self.settings.state.file.path
+        """The directory of what is kept on this machine: the selected workspace, the sandbox's database, and the
+        state itself if it is kept in files."""
+        return self.directory / (self.settings.state.file or FileStoreSettings()).path
 
     @property
     def workspace(self) -> str:
@@ -68,8 +71,33 @@ class Home:
             return self.directory / provider.sandbox.db
         return self.states / f"{self.workspace}.sandbox.db"
 
-    def store(self) -> FileStore:
-        return FileStore(self.states, self.workspace)
+    @property
+    def shelf(self) -> Shelf:
+        from reconciler.okta.secret_source import resolve
+
+        return Shelf(
+            self.settings.state,
+            self.directory,
+            lambda reference: resolve(reference, self.directory),
+            least_lease=3 * self.patience,
+        )
+
+    @property
+    def patience(self) -> float:
+        """The longest a request to the live system may take, in seconds."""
+        okta = self.settings.provider.okta
+        return okta.request_timeout_seconds if okta is not None else 10.0
+
+    def store(self) -> KeptStore:
+        return self.shelf.open(self.workspace)
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Where a run writes down what it does, and its right to; no `lease` where the user wants no lock."""
+
+    store: Store
+    lease: Lease | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +108,7 @@ class Live:
     _runner: asyncio.Runner
     _provider: Provider
     _transport: Transport
+    patience: float
 
     def observe(self, wait: Callable[[str, float], None]) -> tuple[Observed, ...]:
         """Everything that is there; `wait` is told every second that it goes on."""
@@ -87,9 +116,10 @@ class Live:
         reading = perform(self._provider.observe(frozenset(kinds())), hands)
         return self._runner.run(_patiently(reading, lambda elapsed: wait(f"Observing {self.name}", elapsed)))
 
-    def apply(self, plan: Plan, snapshot: Snapshot, store: Store, watcher: Watcher, parallelism: int) -> Applied:
+    def apply(self, plan: Plan, snapshot: Snapshot, books: Books, watcher: Watcher, parallelism: int) -> Applied:
         """Walks the plan. The first interrupt lets calls in flight finish, the second stops at once."""
-        hands = Hands(self._transport, SystemClock(), GroupCommit(store.append))
+        journal = GroupCommit(books.store.append)
+        hands = Hands(self._transport, SystemClock(), journal, lease=books.lease, patience=self.patience)
         interrupts = Interrupts()
         walk = apply_plan(plan, snapshot, self._provider, hands, watcher.tell, parallelism, interrupts)
 
@@ -113,7 +143,7 @@ def open_live(home: Home) -> Iterator[Live]:
             name = "the embedded sandbox"
             transport = _embedded(settings.sandbox or SandboxSettings(), home.directory, database)
         try:
-            yield Live(name, runner, OktaProvider(), transport)
+            yield Live(name, runner, OktaProvider(), transport, home.patience)
         finally:
             runner.run(transport.close())
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.model.diagnostic import Refused
+from reconciler.model.diagnostic import Refused, error
 from reconciler.ports import (
     Clock,
     Conversation,
@@ -15,6 +15,7 @@ from reconciler.ports import (
     Fetch,
     FetchDoor,
     Journal,
+    Lease,
     Now,
     Read,
     Send,
@@ -35,13 +36,16 @@ async def sleep(effect: Sleep) -> None:
 class Hands:
     """What a driver works with. `journal` takes entries and returns once those that must be durable are; it is None
     where nothing is written (observing). `sleep` waits, and may raise into the conversation instead. `door` leads to
-    foreign hosts; None where nobody asks them anything."""
+    foreign hosts; None where nobody asks them anything. Nothing is written while the `lease` has less left than a
+    request may take, `patience` in seconds: it could arrive after another run began."""
 
     transport: Transport
     clock: Clock
     journal: Callable[[Entries], Awaitable[None]] | None = None
     sleep: Callable[[Sleep], Awaitable[None]] = sleep
     door: FetchDoor | None = None
+    lease: Lease | None = None
+    patience: float = 0.0
 
 
 async def perform(conversation: Conversation[T], hands: Hands, width: int = 10) -> T:
@@ -70,7 +74,11 @@ async def perform(conversation: Conversation[T], hands: Hands, width: int = 10) 
 
 async def _perform_effect(effect: Effect, hands: Hands, width: int) -> Any:
     match effect:
-        case Read(call) | Send(call):
+        case Read(call):
+            return await hands.transport.exchange(call)
+        case Send(call):
+            if hands.lease is not None:
+                _require_time(hands.lease, hands.patience)
             return await hands.transport.exchange(call)
         case Fetch():
             if hands.door is None:
@@ -86,6 +94,12 @@ async def _perform_effect(effect: Effect, hands: Hands, width: int) -> Any:
             return await hands.journal([entry])
         case Together(conversations):
             return await _perform_together(conversations, hands, width)
+
+
+def _require_time(lease: Lease, patience: float) -> None:
+    if lease.remaining() <= patience:
+        told = "The lock of the state is lost, or can't be renewed in time: nothing more is sent"
+        raise Refused([error("lock.lost", told, "What was done is recorded, or is found out by the next plan.")])
 
 
 async def _perform_together(conversations: Sequence[Conversation[Any]], hands: Hands, width: int) -> tuple[Any, ...]:

@@ -27,8 +27,8 @@ __all__ = ["Applied", "Interrupts", "apply_plan"]
 
 PROGRESS = 5.0
 """Seconds between two words about a step that goes on."""
-UNWRITABLE = "state.unwritable"
-"""The code of a refusal after which nothing may be sent any more: it could not be accounted for."""
+FINAL = {"state.unwritable", "lock.lost", "stale.journal"}
+"""The codes of refusals after which nothing may be sent any more: it could not be accounted for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ class _Session:
             self._tell(Finished(step, elapsed, result.remote_id, result.note))
             return
         self.walk.finish(step, Outcome.FAILED, result.edits)
-        self.must_stop |= any(diagnostic.code == UNWRITABLE for diagnostic in result.diagnostics)
+        self.must_stop |= any(diagnostic.code in FINAL for diagnostic in result.diagnostics)
         self._tell(Failed(step, elapsed, result.diagnostics))
         for skipped in self.walk.skip_after(step, None if result.was_interrupted else step.address):
             self._tell(skipped)

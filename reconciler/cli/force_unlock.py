@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import click
@@ -9,6 +10,7 @@ import click
 from reconciler import pipeline
 from reconciler.cli.console import Console
 from reconciler.cli.options import project_of, project_options, reporting, screen_options, switch
+from reconciler.render.page import safe
 
 
 @click.command("force-unlock")
@@ -19,4 +21,6 @@ from reconciler.cli.options import project_of, project_options, reporting, scree
 @reporting
 def command(console: Console, lock_id: str, force: bool, **flags: Any) -> None:
     """Remove the lock ID that a run left behind which no longer lives."""
-    pipeline.home_of(project_of(flags)).store().force_unlock(lock_id)
+    with closing(pipeline.home_of(project_of(flags)).store()) as store:
+        store.force_unlock(lock_id)
+    console.note(f"The lock {safe(lock_id)} is removed. Whoever held it can no longer write.")

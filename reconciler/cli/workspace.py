@@ -9,7 +9,6 @@ import click
 from reconciler import pipeline
 from reconciler.cli.console import Console
 from reconciler.cli.options import project_of, project_options, reporting, screen_options
-from reconciler.stores.file import workspaces
 from reconciler.stores.workspace import create_workspace, select_workspace
 
 
@@ -25,7 +24,7 @@ def command() -> None:
 def list_names(console: Console, **flags: Any) -> None:
     """List the workspaces; * marks the one in use."""
     home = pipeline.home_of(project_of(flags))
-    names = sorted({*workspaces(home.states), home.workspace})
+    names = sorted({*home.shelf.workspaces(), home.workspace})
     console.note("\n".join(f"{'*' if name == home.workspace else ' '} {name}" for name in names))
 
 
@@ -36,7 +35,8 @@ def list_names(console: Console, **flags: Any) -> None:
 @reporting
 def new(console: Console, name: str, **flags: Any) -> None:
     """Make an empty workspace and select it."""
-    create_workspace(pipeline.home_of(project_of(flags)).states, name)
+    home = pipeline.home_of(project_of(flags))
+    create_workspace(home.states, name, home.shelf.workspaces(), home.shelf.open)
     console.note(f'Made the workspace "{name}", and selected it. Its state is empty.')
 
 
@@ -48,7 +48,7 @@ def new(console: Console, name: str, **flags: Any) -> None:
 def select(console: Console, name: str, **flags: Any) -> None:
     """Use the workspace NAME from now on."""
     home = pipeline.home_of(project_of(flags))
-    select_workspace(home.states, name)
+    select_workspace(home.states, name, home.shelf.workspaces())
     console.note(f'Selected the workspace "{name}".')
 
 

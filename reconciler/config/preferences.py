@@ -16,7 +16,6 @@ from reconciler.config.shapes import shape_of
 from reconciler.config.template import Scope
 from reconciler.config.wording import Subject, describe, report_invalid, spell_path
 
-_STORES_TO_COME = ("sqlite", "postgres", "object", "http")
 _MODELS = {"provider": ProviderSettings, "state": StateSettings, "guards": GuardSettings}
 _BLOCKS = {
     "provider": "Write sandbox: or okta: below it, indented.",
@@ -25,6 +24,7 @@ _BLOCKS = {
 }
 _EXACTLY_ONE = {
     ("provider",): ("sandbox", "okta"),
+    ("state",): ("file", "sqlite", "postgres", "object", "http"),
     ("provider", "okta", "auth"): ("token", "private_key_jwt"),
 }
 
@@ -73,19 +73,14 @@ def _is_choice(key: str, node: Map, entry: Entry, findings: Findings) -> bool:
         if len(chosen) == 1 or (not chosen and len(block)):
             continue
         span = (block.key_span(chosen[1]) if chosen else find_span(node, path[1:])) or entry.span
-        problem = "has both" if chosen else "has neither"
-        summary = f"{spell_path(path)} {problem} {spell_list(names, 'and' if chosen else 'nor')}"
+        problem = spell_list(chosen, "and") if chosen else f"neither {spell_list(names, 'nor')}"
+        summary = f"{spell_path(path)} has {'both ' if len(chosen) == 2 else ''}{problem}"
         findings.error("config.exactly-one", summary, f"Write exactly one: {spell_list(names, 'or')}.", span)
         chosen_all = False
     return chosen_all
 
 
 def _validate(key: str, node: Map, entry: Entry, findings: Findings) -> Any:
-    for name in _STORES_TO_COME if key == "state" else ():
-        if name in node:
-            summary = f"State in {name} is not supported by this version"
-            findings.error("config.not-supported", summary, "Use file: {path: state}.", node.key_span(name))
-            return None
     shape = shape_of(_MODELS[key])
     try:
         return shape.adapter.validate_python(node)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -66,10 +66,67 @@ class FileStoreSettings(Spec):
     path: Annotated[Text, Field(description="Directory of the state files, relative to the configuration.")] = "state"
 
 
+class SqliteStoreSettings(Spec):
+    """A SQLite database, for several runs on one machine. Not for network file systems."""
+
+    path: Annotated[Text, Field(description="Path of the database, relative to the configuration.")] = "state.db"
+
+
+class PostgresStoreSettings(Spec):
+    """A PostgreSQL schema, laid out as Terraform's `pg` backend lays it out, and locked so that both respect it."""
+
+    url: SecretReference
+    schema_name: Annotated[
+        str, Field(pattern="^[a-z_][a-z0-9_]{0,62}$", description="The schema; made if it isn't there.")
+    ] = "reconciler"
+
+
+class ObjectStoreSettings(Spec):
+    """A bucket of S3, Google Cloud Storage or Azure that knows conditional writes."""
+
+    url: Annotated[Text, Field(description="s3://bucket/prefix, gs://bucket/prefix or az://account/container/prefix.")]
+    options: Annotated[
+        dict[str, Text], Field(description="Of the client, such as region, endpoint or allow_http; nothing secret.")
+    ] = {}
+    secrets: Annotated[
+        dict[str, SecretReference],
+        Field(description="Options read late, such as access_key_id; the environment's credentials if omitted."),
+    ] = {}
+
+
+class HttpStoreSettings(Spec):
+    """A server of Terraform's HTTP protocol, such as GitLab's managed state."""
+
+    address: Annotated[Url, Field(description="The state's; {workspace} in it stands for the workspace's name.")]
+    lock_address: Annotated[Url, Field(description="That of its lock; <address>/lock if omitted.")] | None = None
+    lock_method: Annotated[Literal["LOCK", "POST", "PUT"], Field(description="POST for GitLab.")] = "LOCK"
+    unlock_method: Annotated[Literal["UNLOCK", "DELETE"], Field(description="DELETE for GitLab.")] = "UNLOCK"
+    update_method: Literal["POST", "PUT"] = "POST"
+    username: Annotated[Text, Field(description="For HTTP Basic authentication.")] | None = None
+    password: SecretReference | None = None
+    headers: Annotated[
+        dict[str, SecretReference], Field(description="More headers, such as PRIVATE-TOKEN, by reference.")
+    ] = {}
+    timeout_seconds: Annotated[float, Field(gt=0, le=600, description="Deadline of one request.")] = 30.0
+
+
 class StateSettings(Spec):
     """Exactly one store."""
 
-    file: FileStoreSettings = FileStoreSettings()
+    file: FileStoreSettings | None = None
+    sqlite: SqliteStoreSettings | None = None
+    postgres: PostgresStoreSettings | None = None
+    object: ObjectStoreSettings | None = None
+    http: HttpStoreSettings | None = None
+    lease_seconds: Annotated[
+        float,
+        Field(
+            ge=1,
+            le=3600,
+            description="How long a lock outlives a run that died without giving it back, where the store can't tell "
+            "that it died (sqlite, postgres, object). At least thrice the provider's request timeout is used.",
+        ),
+    ] = 120.0
 
 
 class GuardSettings(Spec):
@@ -83,5 +140,5 @@ class GuardSettings(Spec):
 
 class Settings(Spec):
     provider: ProviderSettings = ProviderSettings(sandbox=SandboxSettings())
-    state: StateSettings = StateSettings()
+    state: StateSettings = StateSettings(file=FileStoreSettings())
     guards: GuardSettings = GuardSettings()

@@ -41,3 +41,18 @@ class Snapshot:
             targets = [*record.refs.values(), *([address.parent] if address.parent else [])]
             found += [f"{address} refers to {t}, which is not recorded" for t in targets if t not in self.records]
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One snapshot that was written: when, by whom, in which operation and for which plan (its fingerprint). `sha` is
+    of its bytes, `previous` that of the version before it."""
+
+    serial: int
+    sha: str
+    previous: str = ""
+    at: str = ""
+    who: str = ""
+    operation: str = ""
+    plan: str = ""
+    resources: int = 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -19,7 +20,7 @@ from reconciler.apply.record import decode_record, encode_record
 from reconciler.model.diagnostic import Refused, error
 from reconciler.model.lifecycle import State
 from reconciler.model.resource import NeedSort
-from reconciler.model.snapshot import Snapshot
+from reconciler.model.snapshot import Snapshot, Version
 
 VERSION = 1000
 FORMAT = 1
@@ -62,6 +63,12 @@ class StateDocument(_Document):
     lineage: Annotated[str, Field(description="Names the world this state is of; fixed at birth.")]
     serial: Annotated[int, Field(ge=0, description="One more with every write.")]
     write_id: Annotated[str, Field(description="Differs with every write, even of the same content.")] = ""
+    fence: Annotated[int, Field(ge=0, description="The number of the lease under which it was written.")] = 0
+    previous: Annotated[str, Field(description="SHA-256 of the bytes of the version before this one.")] = ""
+    at: Annotated[str, Field(description="When it was written, in UTC.")] = ""
+    who: Annotated[str, Field(description="Who wrote it.")] = ""
+    operation: Annotated[str, Field(description="What for: apply, destroy, state...")] = ""
+    plan: Annotated[str, Field(description="The fingerprint of the plan that led to it.")] = ""
     tool: Annotated[str, Field(description="What wrote it.")] = ""
     sha256: Annotated[
         str,
@@ -73,12 +80,25 @@ class StateDocument(_Document):
     resources: list[ResourceDocument]
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a version of the state comes from; each field under its name in the document."""
+
+    write_id: str = ""
+    fence: int = 0
+    previous: str = ""
+    at: str = ""
+    who: str = ""
+    operation: str = ""
+    plan: str = ""
+
+
 def state_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of the state document."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **StateDocument.model_json_schema()}
 
 
-def encode(snapshot: Snapshot, write_id: str = "") -> bytes:
+def encode(snapshot: Snapshot, origin: Origin | None = None) -> bytes:
     """The document of `snapshot`. A value that isn't JSON (a secret among them) raises TypeError."""
     head: dict[str, Any] = {
         "version": VERSION,
@@ -86,10 +106,14 @@ def encode(snapshot: Snapshot, write_id: str = "") -> bytes:
         "min_reader": 1,
         "lineage": snapshot.lineage,
         "serial": snapshot.serial,
-        "write_id": write_id,
+        **{name: value for name, value in asdict(origin or Origin()).items() if value},
         "tool": _TOOL,
     }
     resources = [_canonical(encode_record(snapshot.records[address])) for address in sorted(snapshot.records)]
+    return _laid_out(head, resources)
+
+
+def _laid_out(head: dict[str, Any], resources: list[str]) -> bytes:
     lines = [f'  "{key}": {json.dumps(value)},' for key, value in head.items()]
     lines.append(f'  "sha256": "{_checksum(head, resources)}",')
     body = ",\n".join(f"    {resource}" for resource in resources)
@@ -125,6 +149,25 @@ def decode(data: bytes, name: str) -> Snapshot:
     if len(snapshot.records) < len(records):
         raise _refused("state.damaged", f"The state {name} has two resources of one address", name)
     return snapshot
+
+
+def read_version(data: bytes) -> Version | None:
+    """What the document says of its origin; None unless every byte of it is as it was written."""
+    try:
+        raw = json.loads(data)
+        head = {key: value for key, value in raw.items() if key not in ("sha256", "resources")}
+        is_ours = _laid_out(head, [_canonical(resource) for resource in raw["resources"]]) == data
+    except (ValueError, RecursionError, AttributeError, KeyError, TypeError):
+        return None
+    if not is_ours:
+        return None
+    said = {name: raw.get(name, "") for name in ("previous", "at", "who", "operation", "plan")}
+    return Version(raw["serial"], digest_of(data), **said, resources=len(raw["resources"]))
+
+
+def digest_of(data: bytes) -> str:
+    """The SHA-256 by which the next version names this one."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def _require_readable(raw: Any, name: str) -> None:

@@ -45,14 +45,18 @@ def reading(path: Path) -> Iterator[None]:
         ) from None
 
 
-def replace_file(path: Path, data: bytes, backup: Path | None = None) -> None:
-    """Put `data` in the place of the file at `path`, whose old content becomes `backup`. Raises OSError.
+def replace_file(path: Path, data: bytes, backup: Path | None = None, copy: Path | None = None) -> None:
+    """Put `data` in the place of the file at `path`, whose old content becomes `backup`; `copy` becomes a second name
+    of the new one. Raises OSError.
 
     A failed fsync is not tried again: the kernel may have dropped what it could not write.
     """
     fresh = path.with_name(f".{path.name}.new")
     try:
         write_synced(fresh, data)
+        if copy is not None:
+            _keep(fresh, copy)
+            sync_directory(copy.parent)
         if backup is not None and path.exists():
             _keep(path, backup)
         fresh.replace(path)
@@ -88,7 +92,7 @@ def sync_directory(path: Path) -> None:
 
 
 def _keep(path: Path, backup: Path) -> None:
-    """A second name for the old file, which is never written again; a copy where the file system has no links."""
+    """A second name for the file, which is never written again; a copy where the file system has no links."""
     link = backup.with_name(f".{backup.name}.new")
     link.unlink(missing_ok=True)
     try:

@@ -1,40 +1,20 @@
-"""State in a directory: `<workspace>.json`, its backup, its journal and its lock."""
+"""State in a directory: `<workspace>.json`, its backup, its history, its journal and its lock."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
-from uuid import uuid4
 
 from reconciler.model.diagnostic import Refused, error
-from reconciler.model.snapshot import Snapshot
 from reconciler.ports import Holder
-from reconciler.stores.document import decode, encode
-from reconciler.stores.durable import reading, replace_file, writing
-from reconciler.stores.journal_file import JournalFile, relevant
-from reconciler.stores.lock import locked, refuse_to_unlock
+from reconciler.stores.durable import reading, replace_file, sync_directory, write_all, writing
+from reconciler.stores.kept import KeptStore
+from reconciler.stores.lock import FileLock
+from reconciler.stores.medium import KEPT, Kept, Overtaken
+from reconciler.stores.names import DEFAULT, is_name, require_name
 
-DEFAULT = "default"
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}")
 _SUFFIXES = (".json", ".json.backup", ".journal")
-
-
-def require_name(workspace: str) -> str:
-    """The name, if a workspace may be called that."""
-    if _NAME.fullmatch(workspace):
-        return workspace
-    raise Refused(
-        [
-            error(
-                "workspace.name",
-                f'"{workspace}" can\'t be the name of a workspace',
-                "Use up to 63 of the letters A-Z and a-z, digits, - and _, not beginning with -.",
-            )
-        ]
-    )
 
 
 def workspaces(directory: Path) -> list[str]:
@@ -42,123 +22,133 @@ def workspaces(directory: Path) -> list[str]:
     with reading(directory):
         names = [path.name for path in directory.iterdir()] if directory.is_dir() else []
     stems = {name.removesuffix(suffix) for name in names for suffix in _SUFFIXES if name.endswith(suffix)}
-    return sorted({DEFAULT} | {stem for stem in stems if _NAME.fullmatch(stem)})
+    return sorted({DEFAULT} | {stem for stem in stems if is_name(stem)})
 
 
-class FileStore:
-    """ports.Store. Hold `lock` around reading, applying and writing."""
+class FileStore(KeptStore):
+    """ports.Store, in `directory`."""
 
     def __init__(self, directory: Path, workspace: str = DEFAULT) -> None:
-        name = require_name(workspace)
-        self._state = directory / f"{name}.json"
-        self._backup = directory / f"{name}.json.backup"
-        self._lock = directory / f"{name}.lock"
-        self._journal = JournalFile(directory / f"{name}.journal")
-        self._seen: tuple[tuple[int, int, int], int] | None = None
+        super().__init__(_Directory(directory, require_name(workspace)))
 
-    def describe(self) -> str:
-        """Where the state is."""
-        return str(self._state)
 
-    def read(self) -> Snapshot | None:
+class _Directory:
+    """Medium."""
+
+    expires = False
+
+    def __init__(self, directory: Path, workspace: str) -> None:
+        self.name = str(directory / f"{workspace}.json")
+        self._state = directory / f"{workspace}.json"
+        self._backup = directory / f"{workspace}.json.backup"
+        self._journal = directory / f"{workspace}.journal"
+        self._history = directory / f"{workspace}.history"
+        self._lock = FileLock(directory / f"{workspace}.lock")
+        self._descriptor: int | None = None
+
+    def load(self) -> Kept | None:
         with reading(self._state):
             if self._state.is_symlink():
                 raise self._symlink()
-            try:
-                data = self._state.read_bytes()
-            except FileNotFoundError:
-                if self._backup.exists():
-                    raise self._missing() from None
-                return None
             mark = self._mark()
-        snapshot = decode(data, str(self._state))
-        self._seen = (mark, snapshot.serial)
-        return snapshot
+            if mark is None:
+                if self._backup.exists():
+                    raise self._missing()
+                return None
+            return Kept(self._state.read_bytes(), mark)
 
-    def write(self, snapshot: Snapshot) -> None:
-        serial = self._serial()
-        if snapshot.serial <= serial:
-            raise self._overtaken(snapshot.serial, serial)
-        self._require_recovered(serial)
-        data = encode(snapshot, uuid4().hex)
+    def save(self, data: bytes, over: str | None, serial: int) -> str:
+        self._lock.require()
         with writing(self._state):
-            self._state.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(self._state, data, self._backup)
-            self._seen = (self._mark(), snapshot.serial)
+            if self._mark() != over:
+                raise Overtaken
+            self._history.mkdir(parents=True, exist_ok=True)
+            replace_file(self._state, data, self._backup, self._history / f"{serial}.json")
+            for old in list(self.versions())[:-KEPT]:
+                (self._history / f"{old}.json").unlink(missing_ok=True)
+            return self._mark() or ""
 
-    def lock(self, operation: str, timeout: float) -> AbstractContextManager[Holder]:
-        return locked(self._lock, operation, timeout)
+    def lines(self) -> bytes:
+        with reading(self._journal):
+            return self._journal.read_bytes() if self._journal.exists() else b""
 
-    def force_unlock(self, lock_id: str) -> NoReturn:
-        """Raises Refused, always: a lock of this store is either not held, or its holder lives."""
-        refuse_to_unlock(self._lock, lock_id)
+    def add(self, data: bytes, seq: int, size: int) -> None:
+        self._lock.require()
+        with writing(self._journal):
+            if self._descriptor is None:
+                self._descriptor = self._open_journal(size)
+            write_all(self._descriptor, data)
+            os.fsync(self._descriptor)
 
-    def append(self, entries: Sequence[Mapping[str, Any]]) -> None:
-        self._journal.append(entries)
+    def restart(self, data: bytes) -> None:
+        self._lock.require()
+        self._close_journal()
+        with writing(self._journal):
+            replace_file(self._journal, data)
 
-    def tail(self) -> Sequence[Mapping[str, Any]]:
-        entries = self._journal.recover()
-        return relevant(entries, self._serial()) if entries else []
+    def versions(self) -> Sequence[int]:
+        with reading(self._history):
+            stems = [path.stem for path in self._history.glob("*.json")]
+        return sorted(int(stem) for stem in stems if stem.isdecimal())
 
-    def settle(self) -> None:
-        """Forget what the written snapshot holds; keep the writes of this run of which nobody knows what came."""
-        self._journal.settle()
+    def version(self, serial: int) -> bytes | None:
+        path = self._history / f"{serial}.json"
+        with reading(path):
+            return path.read_bytes() if path.exists() else None
 
-    def _mark(self) -> tuple[int, int, int]:
-        status = self._state.stat()
-        return status.st_ino, status.st_mtime_ns, status.st_size
+    def workspaces(self) -> Sequence[str]:
+        return workspaces(self._state.parent)
 
-    def _serial(self) -> int:
-        """That of the snapshot which is there now; 0 if there is none."""
-        if self._seen is not None:
-            with reading(self._state):
-                if self._state.exists() and self._seen[0] == self._mark():
-                    return self._seen[1]
-        found = self.read()
-        return found.serial if found else 0
+    def acquire(self, holder: Holder, ttl: float) -> int:
+        return self._lock.acquire(holder)
 
-    def _require_recovered(self, serial: int) -> None:
-        if relevant(self._journal.unknown(), serial):
-            raise Refused(
-                [
-                    error(
-                        "state.unrecovered",
-                        f"An earlier run broke off, and {self._journal.path} holds what it did",
-                        "Run plan or apply first: that brings the state up to date.",
-                    )
-                ]
-            )
+    def renew(self, ttl: float) -> None:
+        self._lock.require()
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def unlock(self, lock_id: str) -> None:
+        self._lock.refuse_to_unlock(lock_id)
+
+    def close(self) -> None:
+        self._close_journal()
+
+    def _mark(self) -> str | None:
+        try:
+            status = self._state.stat()
+        except FileNotFoundError:
+            return None
+        return f"{status.st_ino} {status.st_mtime_ns} {status.st_size}"
+
+    def _open_journal(self, size: int) -> int:
+        self._journal.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not self._journal.exists()
+        descriptor = os.open(self._journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            # A line that was being written when the machine stopped.
+            os.ftruncate(descriptor, size)
+            if is_new:
+                sync_directory(self._journal.parent)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def _close_journal(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def _symlink(self) -> Refused:
-        return Refused(
-            [
-                error(
-                    "state.symlink",
-                    f"{self._state} is a symbolic link, which writing would cut",
-                    "Put the file itself there, or name the directory it leads to under state.file.path.",
-                )
-            ]
-        )
+        told = f"{self._state} is a symbolic link, which writing would cut"
+        way = "Put the file itself there, or name the directory it leads to under state.file.path."
+        return Refused([error("state.symlink", told, way)])
 
     def _missing(self) -> Refused:
-        return Refused(
-            [
-                error(
-                    "state.missing",
-                    f"The state {self._state} is missing, though there was one",
-                    f"If it was deleted by mistake, copy {self._backup} to {self._state}. If it was deleted on "
-                    "purpose, delete the backup too.",
-                )
-            ]
+        told = f"The state {self._state} is missing, though there was one"
+        way = (
+            f"If it was deleted by mistake, copy {self._backup} to {self._state}. If it was deleted on purpose, delete "
+            "the backup too."
         )
-
-    def _overtaken(self, given: int, there: int) -> Refused:
-        return Refused(
-            [
-                error(
-                    "stale.serial",
-                    f"{self._state} has serial {there} already, so {given} can't be written: another run was faster",
-                    "Run the command again. Without -lock=false this can't happen.",
-                )
-            ]
-        )
+        return Refused([error("state.missing", told, way)])

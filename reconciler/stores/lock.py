@@ -1,4 +1,4 @@
-"""The exclusive lock of a workspace: flock on a file that also tells who holds it.
+"""The lock of a directory's workspace: flock on a file that also tells who holds it, and counts its holders.
 
 The kernel frees it when its holder ends, however it ends, so a lock that is held has a living holder. The file is
 never unlinked: a second file of its name could be locked at the same time.
@@ -7,71 +7,67 @@ never unlinked: a second file of its name could be locked at the same time.
 from __future__ import annotations
 
 import fcntl
-import getpass
 import json
 import os
-import socket
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
-from uuid import uuid4
+from typing import Any
 
-from reconciler import __version__
 from reconciler.model.diagnostic import Refused, error
 from reconciler.ports import Holder
 from reconciler.stores.durable import reading, write_all, writing
-
-_RETRY = 0.2
-"""Seconds between two attempts."""
-
-
-@contextmanager
-def locked(path: Path, operation: str, timeout: float) -> Iterator[Holder]:
-    """Hold the lock `path`; Refused (`lock.held`), telling who holds it, after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        while (descriptor := _try_lock(path)) is None:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise _held(path)
-            time.sleep(min(_RETRY, left))
-    holder = _new_holder(operation)
-    try:
-        with writing(path):
-            _write(descriptor, _encode(holder, path))
-        yield holder
-    finally:
-        with suppress(OSError):
-            os.ftruncate(descriptor, 0)
-        os.close(descriptor)
+from reconciler.stores.lease import age, decode_holder, describe, encode_holder, not_held, other
+from reconciler.stores.medium import Held, Lost
 
 
-def refuse_to_unlock(path: Path, lock_id: str) -> NoReturn:
-    """Say why the lock isn't removed: nobody holds it (`lock.not-held`), another does, or its holder lives.
+class FileLock:
+    """The lock `path`; `fence` is the number of the holder."""
 
-    There is no fourth case, as the kernel doesn't let a lock outlive its holder.
-    """
-    descriptor = None
-    with reading(path), suppress(FileNotFoundError):
-        descriptor = _try_lock(path, create=False)
-        info = None if descriptor is not None else _read(path)
-        if info is not None:
-            raise _held_by(path, info, lock_id)
-    if descriptor is not None:
-        os.close(descriptor)
-    raise Refused(
-        [
-            error(
-                "lock.not-held",
-                f"Nothing is locked: no run holds {path}",
-                "A run that ended, even by a crash, no longer holds its lock. Just go on.",
-            )
-        ]
-    )
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+        self._fence = 0
+
+    def acquire(self, holder: Holder) -> int:
+        """The holder's number, or Held."""
+        with writing(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = _try_lock(self._path)
+            if descriptor is None:
+                raise Held(decode_holder(_read(self._path)))
+            self._descriptor, self._fence = descriptor, _fence(self._path) + 1
+            try:
+                _write(descriptor, {**encode_holder(holder, str(self._path)), "Fence": self._fence})
+            except OSError:
+                self.release()
+                raise
+        return self._fence
+
+    def require(self) -> None:
+        """Raises Lost if the file is no longer the one that is locked: then another run may hold the other."""
+        if self._descriptor is not None and not _is_named(self._descriptor, self._path):
+            raise Lost
+
+    def release(self) -> None:
+        if self._descriptor is not None:
+            with suppress(OSError):
+                _write(self._descriptor, {"Fence": self._fence})
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def refuse_to_unlock(self, lock_id: str) -> None:
+        """Say why the lock isn't removed: nobody holds it (`lock.not-held`), another does, or its holder lives.
+
+        There is no fourth case, as the kernel doesn't let a lock outlive its holder.
+        """
+        descriptor = None
+        with reading(self._path), suppress(FileNotFoundError):
+            descriptor = _try_lock(self._path, create=False)
+            if descriptor is None:
+                raise _alive(self._path, decode_holder(_read(self._path)), lock_id)
+        if descriptor is not None:
+            os.close(descriptor)
+        raise not_held(str(self._path))
 
 
 def _try_lock(path: Path, create: bool = True) -> int | None:
@@ -79,10 +75,9 @@ def _try_lock(path: Path, create: bool = True) -> int | None:
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        mine, named = os.fstat(descriptor), path.stat()
-        if (mine.st_dev, mine.st_ino) == (named.st_dev, named.st_ino):
+        if _is_named(descriptor, path):
             return descriptor
-    except (BlockingIOError, FileNotFoundError):
+    except BlockingIOError:
         pass
     except BaseException:
         os.close(descriptor)
@@ -91,80 +86,39 @@ def _try_lock(path: Path, create: bool = True) -> int | None:
     return None
 
 
-def _new_holder(operation: str) -> Holder:
+def _is_named(descriptor: int, path: Path) -> bool:
     try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = f"user {os.getuid()}"
-    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return Holder(str(uuid4()), operation, f"{user}@{socket.gethostname()}", now, __version__)
-
-
-def _encode(holder: Holder, path: Path) -> dict[str, Any]:
-    """Terraform's LockInfo, and where the holder runs."""
-    return {
-        "ID": holder.id,
-        "Operation": holder.operation,
-        "Info": "",
-        "Who": holder.who,
-        "Version": holder.version,
-        "Created": holder.created,
-        "Path": str(path),
-        "Pid": os.getpid(),
-        "Host": socket.gethostname(),
-    }
+        mine, named = os.fstat(descriptor), path.stat()
+    except FileNotFoundError:
+        return False
+    return (mine.st_dev, mine.st_ino) == (named.st_dev, named.st_ino)
 
 
 def _write(descriptor: int, info: dict[str, Any]) -> None:
-    os.ftruncate(descriptor, 0)
+    """In one piece, over what was there: a crash must not cost the number."""
+    data = json.dumps(info).encode()
     os.lseek(descriptor, 0, os.SEEK_SET)
-    write_all(descriptor, json.dumps(info).encode())
+    write_all(descriptor, data.ljust(os.fstat(descriptor).st_size))
+    os.ftruncate(descriptor, len(data))
 
 
 def _read(path: Path) -> dict[str, Any]:
     """What the holder wrote; empty if it hasn't yet."""
     try:
         info = json.loads(path.read_bytes())
-    except ValueError:
+    except (ValueError, FileNotFoundError):
         return {}
     return info if isinstance(info, dict) else {}
 
 
-def _held(path: Path) -> Refused:
-    info = _read(path)
-    lock_id = info.get("ID", "unknown")
-    return Refused(
-        [
-            error(
-                "lock.held",
-                f"The state is locked by {_describe(info)}",
-                f"Lock {lock_id}{_age(info)}, in {path}. Wait for it with -lock-timeout, or see what "
-                f"`reconciler force-unlock {lock_id}` says of it.",
-            )
-        ]
-    )
+def _fence(path: Path) -> int:
+    fence = _read(path).get("Fence")
+    return fence if isinstance(fence, int) else 0
 
 
-def _held_by(path: Path, info: dict[str, Any], lock_id: str) -> Refused:
-    held = info.get("ID", "unknown")
-    if held != lock_id:
-        told = f"The lock {path} has the id {held}, not {lock_id}; it is held by {_describe(info)}"
-        return Refused([error("lock.other", told, "Nothing was unlocked.")])
-    told = f"The lock can't be taken away: {_describe(info)} still lives{_age(info)}"
-    way = f"Wait for it, or stop it: kill {info.get('Pid')} on {info.get('Host')}. The lock is free once it has ended."
+def _alive(path: Path, holder: Holder | None, lock_id: str) -> Refused:
+    if holder is None or holder.id != lock_id:
+        return other(str(path), holder or Holder("unknown", "", "another run", "", ""), lock_id)
+    told = f"The lock can't be taken away: {describe(holder)} still lives{age(holder)}"
+    way = f"Wait for it, or stop it: kill {holder.pid} on {holder.host}. The lock is free once it has ended."
     return Refused([error("lock.alive", told, way)])
-
-
-def _describe(info: dict[str, Any]) -> str:
-    if not info:
-        return "another run"
-    return f"{info.get('Who')} (process {info.get('Pid')}), who runs {info.get('Operation')}"
-
-
-def _age(info: dict[str, Any]) -> str:
-    try:
-        seconds = int((datetime.now(UTC) - datetime.fromisoformat(str(info.get("Created")))).total_seconds())
-    except (ValueError, TypeError):
-        return ""
-    size, unit = next((s, u) for s, u in ((86400, "d"), (3600, "h"), (60, "min"), (0, "s")) if seconds >= s)
-    return f", held since {info['Created']} ({seconds // size if size else max(seconds, 0)} {unit})"

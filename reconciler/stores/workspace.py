@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
 from reconciler.model.diagnostic import Refused, error
 from reconciler.model.snapshot import Snapshot
+from reconciler.ports import Store
 from reconciler.stores.durable import reading, replace_file, writing
-from reconciler.stores.file import DEFAULT, FileStore, require_name, workspaces
+from reconciler.stores.names import DEFAULT, require_name
 
 _SELECTION = "workspace"
 """The file, beside the states, that holds the selected name."""
@@ -26,10 +29,9 @@ def current_workspace(directory: Path, chosen: str | None = None) -> str:
     return require_name(selected) if selected else DEFAULT
 
 
-def select_workspace(directory: Path, name: str) -> None:
-    """Use `name` from now on; Refused (`workspace.unknown`) if there is none of that name."""
-    known = workspaces(directory)
-    if name not in known:
+def select_workspace(directory: Path, name: str, known: Sequence[str]) -> None:
+    """Use `name` from now on; Refused (`workspace.unknown`) if it is none of those `known`."""
+    if require_name(name) not in known:
         raise Refused(
             [
                 error(
@@ -46,12 +48,11 @@ def select_workspace(directory: Path, name: str) -> None:
         replace_file(path, f"{name}\n".encode())
 
 
-def create_workspace(directory: Path, name: str) -> None:
+def create_workspace(directory: Path, name: str, known: Sequence[str], open_store: Callable[[str], Store]) -> None:
     """Make an empty workspace and select it; Refused (`workspace.exists`) if there is one of that name."""
-    if require_name(name) in workspaces(directory):
+    if require_name(name) in known:
         told = f'There is a workspace "{name}" already'
         raise Refused([error("workspace.exists", told, f"Use it with `reconciler workspace select {name}`.")])
-    store = FileStore(directory, name)
-    with store.lock("workspace new", 0):
+    with closing(open_store(name)) as store, store.lock("workspace new", 0):
         store.write(Snapshot(str(uuid4()), 1))
-    select_workspace(directory, name)
+    select_workspace(directory, name, [name])

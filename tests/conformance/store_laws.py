@@ -130,7 +130,8 @@ class StoreLaws:
         assert plain(opened().tail()) == [intent("a", 0), done("a", 0)]
 
     def test_the_lock_is_exclusive_and_shows_its_holder(self, opened: Open) -> None:
-        with opened().lock("apply", 0) as holder:
+        with opened().lock("apply", 0) as lease:
+            holder = lease.holder
             assert holder.operation == "apply"
             with pytest.raises(Refused) as caught, opened().lock("plan", 0):
                 pass
@@ -141,8 +142,9 @@ class StoreLaws:
             assert holder.id in told.detail
             assert holder.created in told.detail
             assert f"force-unlock {holder.id}" in told.detail
-        with opened().lock("plan", 0) as next_holder:
-            assert next_holder.id != holder.id
+        with opened().lock("plan", 0) as next_lease:
+            assert next_lease.holder.id != holder.id
+            assert next_lease.fence == lease.fence + 1
 
     def test_the_lock_is_given_back_after_a_failure(self, opened: Open) -> None:
         with pytest.raises(KeyError), opened().lock("apply", 0):

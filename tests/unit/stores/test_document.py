@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from reconciler.model.diagnostic import Refused
 from reconciler.model.secret import Secret
 from reconciler.model.snapshot import Snapshot
-from reconciler.stores.document import decode, encode, state_schema
+from reconciler.stores.document import Origin, decode, encode, state_schema
 from tests.conformance.store_laws import record, snapshot
 
-WHOLE = encode(snapshot(7, "a", "b"), "w1")
+WHOLE = encode(snapshot(7, "a", "b"), Origin("w1"))
 
 
 def refused(data: bytes) -> tuple[str, str, str]:
@@ -56,7 +56,7 @@ def test_one_resource_is_one_line_in_address_order() -> None:
 
 
 def test_two_writes_of_the_same_differ() -> None:
-    assert encode(snapshot(1), "w1") != encode(snapshot(1), "w2")
+    assert encode(snapshot(1), Origin("w1")) != encode(snapshot(1), Origin("w2"))
 
 
 def test_another_layout_of_the_same_is_accepted() -> None:

@@ -43,9 +43,9 @@ def test_files_are_named_after_the_workspace(tmp_path: Path) -> None:
         store.write(snapshot(2))
         store.append([intent("a", 2)])
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"prod.json", "prod.json.backup", "prod.journal", "prod.lock"}
+    assert names == {"prod.json", "prod.json.backup", "prod.history", "prod.journal", "prod.lock"}
     assert store.describe() == str(tmp_path / "prod.json")
-    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in tmp_path.iterdir())
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in tmp_path.rglob("*") if path.is_file())
 
 
 def test_the_backup_is_the_state_before(tmp_path: Path) -> None:
@@ -282,7 +282,9 @@ def test_the_state_is_on_the_disk_before_it_takes_its_name(tmp_path: Path, monke
 
         monkeypatch.setattr(os, name, call)
     FileStore(tmp_path).write(snapshot(1))
-    assert order == ["fsync", "rename", "fsync"], "the file, its name, the directory"
+    assert order == ["fsync", "rename", "fsync", "rename", "fsync"], (
+        "the file; its name as a version; its name, durably"
+    )
 
 
 # --------------------------------------------------------------------------------------------------------- workspaces

@@ -70,7 +70,7 @@ def test_a_killed_holder_no_longer_holds(tmp_path: Path) -> None:
         pass
     assert json.loads((tmp_path / LOCK).read_text("utf-8"))["Operation"] == "apply", "it could not clean up"
     with FileStore(tmp_path).lock("plan", 0) as holder:
-        assert holder.operation == "plan"
+        assert holder.holder.operation == "plan"
 
 
 def test_a_child_that_survives_its_parent_does_not_hold_the_lock(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_waiting_for_the_lock_ends_when_it_is_free(tmp_path: Path) -> None:
     entered.wait(5)
     threading.Timer(0.15, leave.set).start()
     with FileStore(tmp_path).lock("plan", 5) as mine:
-        assert mine.operation == "plan"
+        assert mine.holder.operation == "plan"
     holder.join()
 
 
@@ -137,7 +137,7 @@ def test_a_holder_that_has_not_said_who_it_is_is_another_run(tmp_path: Path, con
 def test_the_file_stays_and_tells_nothing_when_the_lock_is_given_back(tmp_path: Path) -> None:
     with FileStore(tmp_path).lock("apply", 0):
         inode = (tmp_path / LOCK).stat().st_ino
-    assert (tmp_path / LOCK).read_bytes() == b""
+    assert json.loads((tmp_path / LOCK).read_bytes()) == {"Fence": 1}
     with FileStore(tmp_path).lock("apply", 0):
         assert (tmp_path / LOCK).stat().st_ino == inode
 
@@ -167,6 +167,6 @@ def test_a_lock_on_a_file_that_lost_its_name_is_taken_anew(tmp_path: Path, monke
             (tmp_path / LOCK).unlink()
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    with FileStore(tmp_path).lock("apply", 5) as holder:
-        assert json.loads((tmp_path / LOCK).read_text("utf-8"))["ID"] == holder.id
+    with FileStore(tmp_path).lock("apply", 5) as lease:
+        assert json.loads((tmp_path / LOCK).read_text("utf-8"))["ID"] == lease.holder.id
     assert len(calls) == 2

@@ -11,17 +11,25 @@ from reconciler.stores.file import FileStore, workspaces
 from reconciler.stores.workspace import create_workspace, current_workspace, select_workspace
 
 
+def create(directory: Path, name: str) -> None:
+    create_workspace(directory, name, workspaces(directory), lambda workspace: FileStore(directory, workspace))
+
+
+def select(directory: Path, name: str) -> None:
+    select_workspace(directory, name, workspaces(directory))
+
+
 def test_the_default_is_in_force_until_another_is_selected(tmp_path: Path) -> None:
     assert current_workspace(tmp_path) == "default"
-    create_workspace(tmp_path, "prod")
+    create(tmp_path, "prod")
     assert current_workspace(tmp_path) == "prod"
-    select_workspace(tmp_path, "default")
+    select(tmp_path, "default")
     assert current_workspace(tmp_path) == "default"
     assert workspaces(tmp_path) == ["default", "prod"]
 
 
 def test_the_environment_wins(tmp_path: Path) -> None:
-    create_workspace(tmp_path, "prod")
+    create(tmp_path, "prod")
     assert current_workspace(tmp_path, "other") == "other"
     assert current_workspace(tmp_path, "") == "prod"
 
@@ -29,7 +37,7 @@ def test_the_environment_wins(tmp_path: Path) -> None:
 def test_a_new_workspace_is_empty_and_of_its_own_lineage(tmp_path: Path) -> None:
     lineages = set()
     for name in ("a", "b"):
-        create_workspace(tmp_path, name)
+        create(tmp_path, name)
         made = FileStore(tmp_path, name).read()
         assert made is not None
         assert (made.serial, made.records) == (1, {})
@@ -40,9 +48,9 @@ def test_a_new_workspace_is_empty_and_of_its_own_lineage(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("call", "name", "code"),
     [
-        (create_workspace, "a/b", "workspace.name"),
-        (create_workspace, "default", "workspace.exists"),
-        (select_workspace, "nope", "workspace.unknown"),
+        (create, "a/b", "workspace.name"),
+        (create, "default", "workspace.exists"),
+        (select, "nope", "workspace.unknown"),
         (current_workspace, "../x", "workspace.name"),
     ],
 )
