@@ -16,7 +16,7 @@ from reconciler.readiness.finding import Finding, failed, passed, quoted, skippe
 from reconciler.readiness.gate import Verdict
 from reconciler.readiness.inquiry import CREDENTIALS, origin, same_origin
 from reconciler.readiness.metadata import endpoint_of, secret_methods
-from reconciler.readiness.oauth import Said, read_said, stranger
+from reconciler.readiness.oauth import read_said, stranger
 from reconciler.readiness.runner import Family
 from reconciler.readiness.strict_json import text, texts
 
@@ -164,10 +164,9 @@ def _judge_return(callback: str, real: Fetched, control: Fetched) -> Finding:
     outcome, other = _outcome(callback, real), _outcome(callback, control)
     facts = {"answer": f"{real.status} {outcome}".strip(), "control": f"{control.status} {other}".strip()}
     same = (real.status, outcome) == (control.status, other)
-    said = read_said(real)
     if 300 <= real.status < 400 and outcome.startswith("back") and not same:
         return passed(f"it leads back to {quoted(callback)}", **facts)
-    if 400 <= real.status < 500 and (_names_redirect(said) or not same):
+    if 400 <= real.status < 500 and (not same or (_names_redirect(real) and not _names_redirect(control))):
         evidence = f"the authorization server doesn't send users of this client back to {quoted(callback)}"
         return failed(evidence, "refused", **facts)
     return unknown("the authorization server doesn't tell without a user", "inconclusive", **facts)
@@ -181,8 +180,9 @@ def _outcome(callback: str, answer: Fetched) -> str:
     return quoted(read_said(answer).error or "")
 
 
-def _names_redirect(said: Said) -> bool:
-    return "redirect_uri" in f"{said.error} {said.description}"
+def _names_redirect(answer: Fetched) -> bool:
+    """Error pages of this endpoint are for people, so the error's name is looked for in whatever was sent."""
+    return any(name in answer.body for name in (b"invalid_redirect_uri", b"redirect_uri_mismatch"))
 
 
 def _judge_expiry(subject: Subject) -> Finding:

@@ -225,6 +225,11 @@ def _nothing_expected(stage: Stage) -> None:
         stage.resources.pop(address)
 
 
+def _wrong_callback(asked: Asked) -> Reply:
+    known = "client_id=app-1&" in asked.query
+    return Reply(400, f"<html><pre>error: {'invalid_redirect_uri' if known else 'invalid_client'}</pre></html>")
+
+
 def _second_registration(stage: Stage) -> None:
     row = stage.resources[CLIENT]
     twin = SERVER.child("client_registration", "twin")
@@ -339,7 +344,8 @@ CASES: tuple[Case, ...] = (
          sub(lambda s, b: s.edit(EXT_META, token_endpoint=f"{b}/x"))),
     Case("eas.endpoints.match", "no metadata", WARN, READY, gone(EXT_META)),
     Case("eas.endpoints.match", "meant to differ", WARN, READY,
-         sub(lambda s, b: (s.edit(EXT_META, token_endpoint=f"{b}/x"), s.with_options(overrides={EXTERNAL: "a proxy"})))),
+         sub(lambda s, b: (s.edit(EXT_META, token_endpoint=f"{b}/x"),
+                           s.with_options(overrides={EXTERNAL: "a proxy"})))),
     Case("eas.endpoints.match", "metadata malformed", UNKNOWN, UNDECIDED, page(EXT_META, HTML)),
     Case("eas.endpoints.match", "discovered, incomplete", FAIL, BROKEN,
          both(discovered, edit(EXT_META, token_endpoint=None))),
@@ -431,8 +437,7 @@ CASES: tuple[Case, ...] = (
     Case("client.credentials", "everything down", UNKNOWN, UNDECIDED,
          both(*(page(p, DOWN) for p in ("/ext/revoke", "/ext/introspect", _EXT_TOKEN)))),
     Case("client.credentials", "another issuer", UNKNOWN, UNDECIDED, edit(EXT_META, issuer="https://evil.example")),
-    Case("client.redirect_uri", "not registered", FAIL, READY,
-         page(_EXT_AUTH, Reply(400, {"error": "invalid_redirect_uri"}))),
+    Case("client.redirect_uri", "not registered", FAIL, READY, page(_EXT_AUTH, _wrong_callback)),
     Case("client.redirect_uri", "a login page", UNKNOWN, READY,
          page(_EXT_AUTH, Reply(302, b"", {"Location": "/login"}))),
     Case("client.redirect_uri", "same as anybody", UNKNOWN, READY, page(_EXT_AUTH, Reply(400, "<html>error"))),

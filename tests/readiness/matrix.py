@@ -77,7 +77,8 @@ def table(outcomes: list[Outcome]) -> str:
     lines.append(
         f"{len(CHECKS)} checks x {len(outcomes)} cases, "
         f"unexpected verdicts = {sum(not o.is_right for o in outcomes)}, "
-        f"false-ready = {sum(o.is_false_ready for o in outcomes)}, false-fail = {sum(o.is_false_fail for o in outcomes)}"
+        f"false-ready = {sum(o.is_false_ready for o in outcomes)}, "
+        f"false-fail = {sum(o.is_false_fail for o in outcomes)}"
     )
     return "\n".join(lines)
 

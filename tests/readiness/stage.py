@@ -156,7 +156,7 @@ def resolve_secret(reference: object) -> Secret:
     return Secret(SECRET)
 
 
-async def _resolve(host: str, port: int) -> list[str]:
+async def resolve_here(host: str, port: int) -> list[str]:
     """Only this machine exists, so no test can leave it; `private.test` and `flaky.test` are there to be refused."""
     if host == "flaky.test":
         raise socket.gaierror(socket.EAI_AGAIN, "try again")
@@ -182,7 +182,7 @@ async def healthy() -> AsyncIterator[Stage]:
             stage.mistrusted = f"https://localhost:{mistrusted.port}/keys"
             host.answer = stage.answer
             stage.door = Door(
-                stage.options.egress, resolve_secret, limits=QUICK, resolve=_resolve, ca_file=authority.ca_file
+                stage.options.egress, resolve_secret, limits=QUICK, resolve=resolve_here, ca_file=authority.ca_file
             )
             reset(stage)
             try:

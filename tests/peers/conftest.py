@@ -1,0 +1,111 @@
+"""Starts servers that nobody here wrote, on loopback, for as long as the tests of this folder run.
+
+The npm ones are installed from the lock file beside this one into a cache outside the tree. Where npm or the Python
+packages are missing the tests are skipped and say so, but never in CI.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+SECRET = "a-perfectly-good-client-secret"
+CALLBACK = "https://acme.okta.test/oauth2/v1/sts/callback"
+
+
+def miss(what: str) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} must be there in CI")
+    pytest.skip(f"{what} is not there, so its peers are not tried")
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> Path:
+    """The folder `node_modules` that the lock file stands for."""
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        miss("npm")
+    lock = (HERE / "package-lock.json").read_bytes()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "reconciler-peers"
+    target = cache / hashlib.sha256(lock).hexdigest()[:16]
+    if not target.is_dir():
+        cache.mkdir(parents=True, exist_ok=True)
+        building = Path(tempfile.mkdtemp(dir=cache))
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(HERE / name, building)
+        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+        done = subprocess.run(command, cwd=building, capture_output=True, text=True, timeout=300, check=False)
+        if done.returncode:
+            shutil.rmtree(building)
+            miss(f"what npm should install ({done.stderr.strip()[-300:]})")
+        try:
+            building.rename(target)
+        except OSError:
+            shutil.rmtree(building)
+    return target / "node_modules"
+
+
+@contextmanager
+def started(command: list[str], cwd: Path) -> Iterator[dict[str, Any]]:
+    """The JSON object that the server prints once it listens; it ends when its standard input is closed."""
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            command, cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as server,
+    ):
+        assert server.stdout is not None and server.stdin is not None
+        try:
+            for line in server.stdout:
+                if line.startswith("{"):
+                    yield json.loads(line)
+                    return
+            errors.seek(0)
+            pytest.fail(f"{command[-1]} didn't start: {errors.read()[-1000:]}")
+        finally:
+            server.stdin.close()
+            try:
+                server.wait(5)
+            except subprocess.TimeoutExpired:
+                server.kill()
+
+
+@pytest.fixture(scope="session")
+def oidc(node_modules: Path) -> Iterator[dict[str, str]]:
+    """oidc-provider: the URLs `external` (an external authorization server) and `org` (an org with a custom one)."""
+    script = node_modules.parent / "oidc.mjs"
+    shutil.copy(HERE / "oidc.mjs", script)
+    with started(["node", str(script), SECRET, CALLBACK], node_modules.parent) as urls:
+        yield urls
+
+
+@pytest.fixture(scope="session")
+def everything(node_modules: Path) -> Iterator[str]:
+    """The URL of @modelcontextprotocol/server-everything, an MCP server of the era before 2026-07-28."""
+    main = node_modules / "@modelcontextprotocol" / "server-everything" / "dist" / "index.js"
+    command = ["node", "--import", str(HERE / "loopback.mjs"), str(main), "streamableHttp"]
+    with started(command, node_modules.parent) as said:
+        yield f"http://127.0.0.1:{said['port']}/mcp"
+
+
+@pytest.fixture(scope="session")
+def python_peers(oidc: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Servers of the official MCP SDK and of FastMCP, by name; the protected ones trust `oidc['external']`."""
+    for package in ("fastmcp", "mcp"):
+        if find_spec(package) is None:
+            miss(f"the Python package {package}")
+    with started([sys.executable, "-W", "ignore", str(HERE / "python_peers.py"), oidc["external"]], HERE) as urls:
+        yield urls
