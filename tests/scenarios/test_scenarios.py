@@ -34,8 +34,8 @@ from reconciler.sandbox.options import SandboxOptions
 HERE = Path(__file__).parent
 STORIES = sorted(path for path in HERE.iterdir() if path.is_dir() and not path.name.startswith("_"))
 GOLDEN = ("plan.txt", "errors.txt", "calls.txt", "state.after.json")
-_ID = re.compile(r"\b(ems|eas|aus|rsc|rul|00p|scp|op-|00o|0pr|oae)[0-9A-Za-z]{4}[-_0-9A-Za-z]*")
-_REQUEST = re.compile(r"request [0-9a-f]{32}")
+_ID = re.compile(r"\b(ems|eas|aus|rsc|rul|00p|scp|op-|00o|0pr)[0-9A-Za-z]{4,}")
+_REQUEST = re.compile(r"errorId oae[-_0-9A-Za-z]+, request [0-9a-f]{32}")
 _TIMES = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+Z")
 
 
@@ -46,7 +46,7 @@ class Names:
         self._known: dict[str, str] = {}
 
     def __call__(self, text: str) -> str:
-        return _REQUEST.sub("request ID", _TIMES.sub("TIME", _ID.sub(self._name, text)))
+        return _REQUEST.sub("errorId ID, request ID", _TIMES.sub("TIME", _ID.sub(self._name, text)))
 
     def _name(self, match: re.Match[str]) -> str:
         prefix = match[1]
