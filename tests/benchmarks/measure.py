@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 
+_SURROUNDINGS = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+"""An installed program has its bytecode on disk: one that compiled itself at every start would be measured wrong."""
+
+
 class Sample(NamedTuple):
     """One run: seconds on the wall, seconds of CPU (user and system), and the largest resident size in MiB."""
 
@@ -36,7 +40,7 @@ def measure(command: Command) -> Sample:
         child = subprocess.Popen(
             command.argv,
             cwd=command.cwd,
-            env={**os.environ, **command.environment},
+            env={**_SURROUNDINGS, **command.environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=said,
