@@ -7,6 +7,7 @@ apply      the same, then, if approved: walk the plan's steps, and write the new
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -88,7 +89,7 @@ def apply(project: Project, request: Request, audience: Audience) -> Result:
 
 def apply_saved(project: Project, saved: Plan, request: Request, audience: Audience) -> Result:
     """Performs a plan that was made before, unless what it was made against is no longer so."""
-    with _opened(project, request, audience, "apply") as site:
+    with _opened(_as_planned(project, saved), request, audience, "apply") as site:
         site.recover()
         now = SystemClock().wall()
         require_fresh(saved, site.snapshot, site.configuration.digest, site.workspace, now)
@@ -99,6 +100,19 @@ def apply_saved(project: Project, saved: Plan, request: Request, audience: Audie
             site.record_observed()
             return Result(saved)
         return Result(saved, site.perform(saved, request.parallelism))
+
+
+def _as_planned(project: Project, saved: Plan) -> Project:
+    """A plan remembers its variables, so they needn't be given again; those that are given win."""
+    if not saved.variables:
+        return project
+    remembered = {name: v if isinstance(v, str) else json.dumps(v) for name, v in saved.variables.items()}
+    candidate = replace(project, variables={**remembered, **project.variables})
+    try:
+        is_same = validate(candidate).digest == saved.basis.configuration
+    except Refused:
+        is_same = False
+    return candidate if is_same else project
 
 
 def recorded(project: Project) -> Snapshot | None:

@@ -172,6 +172,19 @@ def test_variables_from_the_command_line_files_and_the_environment(
     assert "-var takes NAME=VALUE" in reconciler("plan", "-var", "name").err
 
 
+def test_a_plan_remembers_its_variables(reconciler: Reconciler, configured: Path) -> None:
+    edit(configured, "display_name: Todo", 'display_name: "${var.name}"')
+    edit(configured, "[todo.read]", '"${var.scopes}"')
+    edit(configured, "version: 1\n", "version: 1\nvariables: {name: {type: string}, scopes: {type: list}}\n")
+    given = ("-var", "name=first", "-var", 'scopes=["a", "b"]')
+    assert reconciler("plan", "-out=p.json", *given).code == 0
+    other = reconciler("apply", "p.json", "-var", "name=second", *given[2:])
+    assert other.code == 14, other
+    run = reconciler("apply", "p.json")
+    assert run.code == 0, run
+    assert '"first"' in reconciler("show", *given).out
+
+
 def test_show_is_the_state_without_a_file(reconciler: Reconciler, configured: Path) -> None:
     assert reconciler("show").out.startswith("The state is empty.")
     assert json.loads(reconciler("show", "-json").out).get("values") is None
