@@ -26,7 +26,8 @@ from tests.benchmarks.graph import write_ours, write_terraform
 from tests.benchmarks.measure import Command, Sample, measure
 
 TOKEN = "sandbox"
-ENVIRONMENT = {"RECONCILER_BENCHMARK_TOKEN": TOKEN, "NO_COLOR": "1"}
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = {"RECONCILER_BENCHMARK_TOKEN": TOKEN, "NO_COLOR": "1", "PYTHONPATH": str(ROOT)}
 VERBS = {"validate": ["validate"], "plan from empty": ["plan"], "no-op plan": ["plan"]}
 AT_LEAST = {"validate": 2.0, "plan from empty": 10.0, "no-op plan": 10.0}
 GROWS_AT_MOST = 12.0
@@ -54,7 +55,7 @@ def terraform(verb: list[str], directory: Path) -> Command:
 def served(db: Path) -> Iterator[str]:
     """A sandbox behind a port of its own; its URL."""
     argv = [sys.executable, "-m", "reconciler", "sandbox", "serve", "--port", "0", "--db", str(db), "--token", TOKEN]
-    child = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         assert child.stdout
         first = child.stdout.readline()
