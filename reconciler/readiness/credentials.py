@@ -7,11 +7,11 @@ tells them apart is the proof. A wrong secret is never tried for the real client
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 from reconciler.model.diagnostic import Refused
-from reconciler.model.secret import Secret
+from reconciler.model.secret import Reference, Secret
 from reconciler.readiness.finding import Finding, failed, passed, unknown
 from reconciler.readiness.oauth import Said
 
@@ -34,7 +34,7 @@ class SecretFacts(NamedTuple):
     is_placeholder: bool = False
 
 
-def examine_secret(resolve: Callable[[Mapping[str, str]], Secret], reference: Mapping[str, str]) -> SecretFacts:
+def examine_secret(resolve: Callable[[Reference], Secret], reference: Reference) -> SecretFacts:
     """Read the secret, and forget it again."""
     try:
         value = resolve(reference).reveal()

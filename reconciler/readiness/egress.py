@@ -64,7 +64,7 @@ def place_of(url: str, egress: Egress) -> Place:
     literal = _literal(host)
     if literal is not None and (problem := address_problem(literal, host, egress)):
         raise Forbidden(problem)
-    is_local = egress.loopback and (host == "localhost" or (literal is not None and literal.is_loopback))
+    is_local = egress.loopback and (_is_local_name(host) or (literal is not None and literal.is_loopback))
     if place.scheme == "http" and not is_local:
         raise Forbidden("it is http://, and only https:// is asked for")
     if place.port not in {443, *egress.ports} and not is_local:
@@ -134,6 +134,8 @@ def address_problem(address: Ip, host: str, egress: Egress) -> str:
         return f"{address} is a link-local, metadata, multicast or reserved address"
     if address.is_loopback:
         return "" if egress.loopback else f"{address} is this machine itself"
+    if _is_local_name(host):
+        return f"{address} is not this machine, which {host} means"
     is_hidden = isinstance(address, IPv6Address) and (
         any(address in block for block in _TUNNELS) or any(True for _ in _embedded(address))
     )
@@ -163,6 +165,11 @@ def _embedded(address: Ip) -> Iterator[Ip]:
     in_front = address in _V4_COMPATIBLE and number > 1
     if is_isatap or in_front or address in _V4_TRANSLATED or any(address in block for block in _TUNNELS[:2]):
         yield low
+
+
+def _is_local_name(host: str) -> bool:
+    """RFC 6761 section 6.3."""
+    return host == "localhost" or host.endswith(".localhost")
 
 
 def _literal(host: str) -> Ip | None:

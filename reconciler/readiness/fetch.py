@@ -25,7 +25,7 @@ from urllib.parse import quote, urlsplit
 import httpcore
 import httpx
 
-from reconciler.model.secret import Secret
+from reconciler.model.secret import Reference, Secret
 from reconciler.ports import Fetch, Fetched
 from reconciler.readiness.egress import Egress, Forbidden, Place, address_problem, place_of
 from reconciler.readiness.event_stream import is_answered
@@ -60,7 +60,7 @@ class Door:
     def __init__(
         self,
         egress: Egress,
-        resolve_secret: Callable[[Mapping[str, str]], Secret],
+        resolve_secret: Callable[[Reference], Secret],
         *,
         ca_file: Path | None = None,
         app: App | None = None,
@@ -117,7 +117,7 @@ class Door:
     def _prepare(self, request: Fetch, place: Place) -> tuple[dict[str, str], bytes, list[str]]:
         secrets: list[str] = []
 
-        def reveal(reference: Mapping[str, str]) -> str:
+        def reveal(reference: Reference) -> str:
             secrets.append(self._resolve_secret(reference).reveal())
             return secrets[-1]
 

@@ -32,6 +32,11 @@ def miss(what: str) -> NoReturn:
     pytest.skip(f"{what} is not there, so its peers are not tried")
 
 
+def need(package: str) -> None:
+    if find_spec(package) is None:
+        miss(f"the Python package {package}")
+
+
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
     """The folder `node_modules` that the lock file stands for."""
@@ -104,8 +109,15 @@ def everything(node_modules: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def python_peers(oidc: dict[str, str]) -> Iterator[dict[str, str]]:
     """Servers of the official MCP SDK and of FastMCP, by name; the protected ones trust `oidc['external']`."""
-    for package in ("fastmcp", "mcp"):
-        if find_spec(package) is None:
-            miss(f"the Python package {package}")
+    need("fastmcp")
+    need("mcp")
     with started([sys.executable, "-W", "ignore", str(HERE / "python_peers.py"), oidc["external"]], HERE) as urls:
         yield urls
+
+
+@pytest.fixture(scope="session")
+def toolkit() -> Iterator[str]:
+    """The issuer of django-oauth-toolkit, an authorization server; it knows the client app-1."""
+    need("oauth2_provider")
+    with started([sys.executable, "-W", "ignore", str(HERE / "django_peer.py"), SECRET, CALLBACK], HERE) as said:
+        yield str(said["url"])

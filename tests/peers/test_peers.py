@@ -137,6 +137,19 @@ def test_credentials_are_told_from_wrong_ones_without_a_side_effect(
     assert connectable.verdict is Verdict.FAIL
 
 
+def test_django_oauth_toolkit_as_an_external_authorization_server(toolkit: str) -> None:
+    """Its endpoints end in a slash, which counts; it has no key set, and none is missed."""
+    resources = world("https://mcp.test/mcp", toolkit, endpoints=("/authorize/", "/token/"))[1:]
+    found = run(resources)
+    assert [line for results in found.values() for line in shut(results)] == []
+    assert verdicts(found[EXTERNAL])["eas.endpoints.match"] is Verdict.PASS
+    assert verdicts(found[CLIENT])["client.credentials"] is Verdict.PASS
+    wrong = run(resources, secret="not-the-secret-but-as-long")
+    assert verdicts(wrong[CLIENT])["client.credentials"] is Verdict.FAIL
+    careless = run(world("https://mcp.test/mcp", toolkit, endpoints=("/authorize", "/token"))[1:])
+    assert verdicts(careless[EXTERNAL])["eas.endpoints.match"] is Verdict.FAIL
+
+
 def test_an_unregistered_callback_is_found(python_peers: dict[str, str], oidc: dict[str, str]) -> None:
     resources = world(f"{python_peers['fast_protected']}/mcp", oidc["external"])
     found = run(resources, org="https://other.okta.test")

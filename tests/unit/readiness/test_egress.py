@@ -107,6 +107,7 @@ def test_a_dangerous_url_is_refused_by_its_text(url: str) -> None:
         ("https://example.com:8443/", OPEN, ("https", "example.com", 8443)),
         ("http://127.0.0.1:8080/", LOCAL, ("http", "127.0.0.1", 8080)),
         ("http://localhost/", LOCAL, ("http", "localhost", 80)),
+        ("http://sandbox.localhost/", LOCAL, ("http", "sandbox.localhost", 80)),
         ("https://[::1]:9/", LOCAL, ("https", "::1", 9)),
     ],
 )
@@ -119,6 +120,11 @@ def test_an_ordinary_url_is_permitted(url: str, egress: Egress, place: tuple[str
 def test_permitting_loopback_opens_nothing_else(url: str) -> None:
     with pytest.raises(Forbidden):
         place_of(url, LOCAL)
+
+
+def test_a_name_of_this_machine_leads_nowhere_else() -> None:
+    assert address_problem(ip_address("127.0.0.1"), "sandbox.localhost", LOCAL) == ""
+    assert "not this machine" in address_problem(ip_address("8.8.8.8"), "sandbox.localhost", LOCAL)
 
 
 @pytest.mark.parametrize("address", ["10.1.2.3", "fd12::1", "64:ff9b::808:808"])
