@@ -98,12 +98,11 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("text", "place"), BROKEN)
-@pytest.mark.parametrize("verb", ["validate", "plan"])
 def test_a_broken_configuration_exits_10_and_says_where(
-    reconciler: Reconciler, tmp_path: Path, text: str, place: str, verb: str
+    reconciler: Reconciler, tmp_path: Path, text: str, place: str
 ) -> None:
     (tmp_path / "reconciler.yaml").write_text(text, "utf-8")
-    run = reconciler(verb)
+    run = reconciler("plan")
     assert run.code == 10
     assert place in run.err
     assert run.out == ""

@@ -209,11 +209,15 @@ def test_closed_standard_streams_do_not_matter(place: Path) -> None:
     ids=str,
 )
 def test_any_environment_will_do(place: Path, reconciler: Reconciler, extra: dict[str, str]) -> None:
-    (place / "reconciler.yaml").write_text(CONFIGURATION.replace("SETTLE", "0").replace(" Todo,", " Tödö,"), "utf-8")
-    assert "Plan: 3 to add, 0 to change, 0 to destroy." in reconciler("plan", env=extra).out
     (place / "reconciler.yaml").write_text("version: 1\nmcp_serfers: {ö: 1}\n", "utf-8")
     broken = reconciler("plan", env=extra)
     assert broken.code == 10 and "reconciler.yaml:2:1" in broken.err
+
+
+def test_a_plan_in_ascii(place: Path, reconciler: Reconciler) -> None:
+    (place / "reconciler.yaml").write_text(CONFIGURATION.replace("SETTLE", "0").replace(" Todo,", " Tödö,"), "utf-8")
+    planned = reconciler("plan", env={"PYTHONIOENCODING": "ascii"})
+    assert planned.out.isascii() and "Plan: 3 to add, 0 to change, 0 to destroy." in planned.out
 
 
 def test_secrets_are_in_nothing_that_is_written(tmp_path: Path, reconciler: Reconciler) -> None:
