@@ -90,15 +90,14 @@ class Fetch:
     content_type: str | None = None
     secrets: frozenset[str] = frozenset()
     limit: int = 65_536
-    basic: tuple[str, Mapping[str, str]] | None = None
+    basic: tuple[str, Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """What a foreign host answered; header names are lower-case. `problem` is set instead of an answer (`status` 0)
     where there was none: `policy` (refused by our own rules), `dns`, `tls`, `timeout`, `connect`, `broken`, `size`.
-    `detail` says more, in words for a user. `certificate_days` is how long the host's certificate is still good for
-    (None without TLS)."""
+    `detail` says more, for a user. `certificate_days`: how long the host's certificate is still good for."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -289,6 +288,11 @@ class Store(Protocol):
 
 class Clock(Protocol):
     """Time. `monotonic` for durations, `wall` (UTC, ISO 8601) for what people and files are told."""
+
+    @property
+    def origin(self) -> str:
+        """What `monotonic` counts from: counts of the same origin can be compared; empty if none can."""
+        ...
 
     def monotonic(self) -> float: ...
 
