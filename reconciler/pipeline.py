@@ -29,6 +29,7 @@ from reconciler.plan.refresh import refreshed
 from reconciler.plan.wire import encode
 from reconciler.ports import Lease, Store
 from reconciler.project import Project, validate
+from reconciler.secrets.reader import variables_of
 from reconciler.wiring import Books, Home, Live, Watcher, open_live
 
 TOOL = f"reconciler {__version__}"
@@ -123,13 +124,18 @@ def recorded(project: Project) -> Snapshot | None:
 
 def home_of(project: Project) -> Home:
     """Where the configuration keeps its state."""
-    return Home(project.directory, validate(project).settings, project.environment)
+    return _home(project, validate(project))
 
 
 def amend(project: Project, request: Request, edit: Callable[[Snapshot | None], Snapshot]) -> Snapshot:
     """Replaces the snapshot by what `edit` makes of it, under the lock."""
     with closing(home_of(project).store()) as store, _held(store, request, "state"):
         return _written(store, edit(store.read()))
+
+
+def _home(project: Project, configuration: Configuration) -> Home:
+    values = [configuration.settings.model_dump(), *(r.attributes for r in configuration.resources.values())]
+    return Home(project.directory, configuration.settings, project.environment, variables_of(values))
 
 
 @dataclass(slots=True)
@@ -192,7 +198,7 @@ class _Site:
 def _opened(project: Project, request: Request, audience: Audience, operation: str) -> Iterator[_Site]:
     configuration = validate(project)
     audience.diagnose(configuration.warnings)
-    home = Home(project.directory, configuration.settings, project.environment)
+    home = _home(project, configuration)
     with closing(home.store()) as store, _held(store, request, operation) as lease:
         snapshot = store.read() or Snapshot(lineage="")
         with open_live(home) as live:

@@ -21,6 +21,7 @@ from reconciler.model.resource import Observed
 from reconciler.model.snapshot import Snapshot
 from reconciler.plan.document import Plan
 from reconciler.ports import Lease, Provider, Store, Transport
+from reconciler.secrets.reader import SecretReader
 from reconciler.stores.kept import KeptStore
 from reconciler.stores.opening import Shelf
 from reconciler.stores.workspace import current_workspace
@@ -50,6 +51,8 @@ class Home:
     directory: Path
     settings: Settings
     environment: Mapping[str, str]
+    withheld: frozenset[str] = frozenset()
+    """The variables of the environment that hold secrets, and that no program started from here gets to see."""
 
     @property
     def states(self) -> Path:
@@ -73,14 +76,12 @@ class Home:
 
     @property
     def shelf(self) -> Shelf:
-        from reconciler.okta.secret_source import resolve
+        return Shelf(self.settings.state, self.directory, self.reader, least_lease=3 * self.patience)
 
-        return Shelf(
-            self.settings.state,
-            self.directory,
-            lambda reference: resolve(reference, self.directory),
-            least_lease=3 * self.patience,
-        )
+    @property
+    def reader(self) -> SecretReader:
+        """The way to the secrets that the configuration refers to."""
+        return SecretReader(self.directory, self.withheld)
 
     @property
     def patience(self) -> float:
@@ -137,24 +138,24 @@ def open_live(home: Home) -> Iterator[Live]:
     settings, database = home.settings.provider, home.sandbox
     with asyncio.Runner() as runner:
         if settings.okta is not None:
-            name, transport = settings.okta.org_url, _remote(settings.okta, home.directory)
+            name, transport = settings.okta.org_url, _remote(settings.okta, home.reader)
         else:
             assert database is not None
             name = "the embedded sandbox"
-            transport = _embedded(settings.sandbox or SandboxSettings(), home.directory, database)
+            transport = _embedded(settings.sandbox or SandboxSettings(), home, database)
         try:
             yield Live(name, runner, OktaProvider(), transport, home.patience)
         finally:
             runner.run(transport.close())
 
 
-def _remote(settings: OktaSettings, directory: Path) -> Transport:
+def _remote(settings: OktaSettings, read: SecretReader) -> Transport:
     from reconciler.okta.transport import HttpTransport
 
-    return HttpTransport.to_org(settings, directory)
+    return HttpTransport.to_org(settings, read)
 
 
-def _embedded(settings: SandboxSettings, directory: Path, database: Path) -> Transport:
+def _embedded(settings: SandboxSettings, home: Home, database: Path) -> Transport:
     from reconciler.okta.transport import HttpTransport
     from reconciler.sandbox.app import create_app
     from reconciler.sandbox.options import SandboxOptions
@@ -166,11 +167,11 @@ def _embedded(settings: SandboxSettings, directory: Path, database: Path) -> Tra
         raise Refused([error("sandbox.unwritable", told, "The embedded sandbox keeps its objects there.")]) from None
     options = SandboxOptions(
         db=str(database),
-        world=_world(directory, settings.world) if settings.world else None,
+        world=_world(home.directory, settings.world) if settings.world else None,
         settle_seconds=settings.settle_seconds,
         rate_limit=settings.rate_limit,
     )
-    return HttpTransport.to_app(create_app(options), directory)
+    return HttpTransport.to_app(create_app(options), home.reader)
 
 
 def _world(directory: Path, name: str) -> World:

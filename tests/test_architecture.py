@@ -31,6 +31,7 @@ LAYERS = [
     {"apply", "drift", "access"},
     {"plan"},
     {"config", "graph", "readiness"},
+    {"secrets"},
     {"ports", "diff"},
     {"kinds"},
     {"model"},
@@ -43,9 +44,10 @@ THIRD_PARTY = {
     "click": ("cli",),
     "cryptography": ("okta", "sandbox"),
     "httpcore": ("readiness.fetch",),
-    "httpx": ("okta", "readiness.fetch", "stores.http"),
+    "httpx": ("okta", "readiness.fetch", "secrets.vault", "stores.http"),
     "jsonschema": ("plan", "sandbox", "stores"),
     "jwt": ("okta", "sandbox"),
+    "keyring": ("secrets.key_ring",),
     "networkx": ("graph", "plan.lowering", "model.lifecycle"),
     "pydantic": ("model", "kinds", "config", "plan", "apply", "stores"),
     "pydantic_core": ("config",),
@@ -59,7 +61,7 @@ PURE = ("model", "kinds", "ports", "diff", "graph", "config", "plan", "drift", "
 IMPURE_MODULES = {
     *("asyncio", "concurrent", "getpass", "http", "logging", "multiprocessing", "os", "platform", "random"),
     *("secrets", "select", "shutil", "signal", "socket", "sqlite3", "subprocess", "tempfile", "threading", "time"),
-    *("urllib.request", "uuid"),
+    *("urllib.request", "uuid", "reconciler.secrets"),
 }
 IMPURE_CALLS = {
     "open",

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import hmac
-from typing import Any, NoReturn
+import shlex
+from collections.abc import Container, Mapping
+from typing import Any, NoReturn, TypeAlias
 
-REFERENCE_SOURCES = ("env", "file")
+REFERENCE_SOURCES = ("env", "file", "keyring", "vault", "command")
 """The sources a secret may be read from; `{source: name}` is a reference wherever a secret is expected."""
+
+Reference: TypeAlias = Mapping[str, Any]
+"""`{source: name}`; the name is text, for a command the list of its words."""
 
 
 class Secret:
@@ -40,10 +45,25 @@ class Secret:
 
 def is_reference(value: Any) -> bool:
     """Whether `value` is `{"env": NAME}` or another secret reference."""
-    return isinstance(value, dict) and len(value) == 1 and next(iter(value)) in REFERENCE_SOURCES
+    if not isinstance(value, dict) or len(value) != 1:
+        return False
+    ((source, name),) = value.items()
+    if source == "command":
+        return isinstance(name, list) and bool(name) and all(isinstance(word, str) for word in name)
+    return source in REFERENCE_SOURCES and isinstance(name, str)
 
 
-def describe(reference: dict[str, str]) -> str:
+def describe(reference: Reference) -> str:
     """`env:NAME`: how a reference is shown to people."""
     source, name = next(iter(reference.items()))
-    return f"{source}:{name}"
+    return f"{source}:{shlex.join(name) if isinstance(name, list) else name}"
+
+
+def secrets_sent(attributes: Mapping[str, Any], changed: Container[str]) -> dict[str, Reference]:
+    """The attributes that hold a reference, and whose secret goes out when `changed` do: they themselves, or the
+    `..._version` by which a user asks for them to be sent again."""
+    return {
+        name: value
+        for name, value in attributes.items()
+        if is_reference(value) and (name in changed or f"{name}_version" in changed)
+    }

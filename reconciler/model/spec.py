@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from reconciler.model.lifecycle import State
 from reconciler.model.secret import REFERENCE_SOURCES, is_reference
@@ -73,14 +74,50 @@ def _check_url(value: str) -> str:
     return value
 
 
+_FORMS = {
+    "keyring": (re.compile(r".+/[^/]+"), "SERVICE/USER"),
+    "vault": (re.compile(r"[^/#]+/[^#]+#[^#]+"), "MOUNT/PATH#FIELD"),
+}
+
+
 def _check_secret(value: Any) -> Any:
     if isinstance(value, str):
         raise ValueError("must be a reference such as {env: NAME}: a secret is never written in the configuration")
-    if not is_reference(value) or not isinstance(next(iter(value.values())), str):
+    if isinstance(value, dict) and list(value) == ["command"] and not is_reference(value):
+        raise ValueError("must name its program and arguments as a list, such as {command: [op, read, NAME]}")
+    if not is_reference(value):
         raise ValueError(
             f"must be a reference with one of the keys {', '.join(REFERENCE_SOURCES)}, such as {{env: NAME}}"
         )
-    return value
+    ((source, name),) = value.items()
+    form, shown = _FORMS.get(source, (None, ""))
+    if form is not None and not form.fullmatch(name):
+        raise ValueError(f"must look like {{{source}: {shown}}}")
+    return {source: [str(word) for word in name]} if source == "command" else value
+
+
+_TOLD = {
+    "env": "A variable of the environment.",
+    "file": "A file, relative to the configuration; one newline at its end doesn't count.",
+    "keyring": "An entry of the user's keyring, SERVICE/USER.",
+    "vault": "A field of a HashiCorp Vault's key/value engine (version 2), MOUNT/PATH#FIELD.",
+    "command": "A program and its arguments; started without a shell, if the environment permits it.",
+}
+
+
+def _reference_schema() -> dict[str, Any]:
+    named: dict[str, Any] = {source: {"type": "string", "description": told} for source, told in _TOLD.items()}
+    for source, (form, _) in _FORMS.items():
+        named[source]["pattern"] = f"^{form.pattern}$"
+    named["command"] |= {"type": "array", "items": {"type": "string"}, "minItems": 1}
+    return {
+        "type": "object",
+        "description": "Where the secret is read from when it is needed, such as {env: NAME}; never the secret itself.",
+        "properties": named,
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
 
 
 Text = Annotated[str, AfterValidator(_check_text), Field(min_length=1, max_length=1024)]
@@ -90,14 +127,9 @@ Url = Annotated[str, AfterValidator(_check_url), Field(max_length=2048, json_sch
 """An https URL kept exactly as written (a trailing slash counts); http only on loopback."""
 
 SecretReference = Annotated[
-    dict[str, str],
+    dict[str, Any],
     BeforeValidator(_check_secret),
-    Field(
-        min_length=1,
-        max_length=1,
-        json_schema_extra={"propertyNames": {"enum": list(REFERENCE_SOURCES)}},
-        description="Where the secret is read from when it is needed, such as {env: NAME}; never the secret itself.",
-    ),
+    WithJsonSchema(_reference_schema()),
 ]
 
 Scope = Annotated[str, Field(pattern=r"^[\x21\x23-\x5B\x5D-\x7E]+$", max_length=256)]

@@ -7,21 +7,20 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from reconciler.config.settings import OktaSettings
 from reconciler.model.diagnostic import Refused, error
-from reconciler.model.secret import Secret, describe, is_reference
+from reconciler.model.secret import Reference, Secret, describe, is_reference
 from reconciler.model.spec import is_loopback
 from reconciler.okta.auth import ApiToken, Attempt, Auth, Unanswered
 from reconciler.okta.names import bucket
 from reconciler.okta.redaction import Redactor
-from reconciler.okta.secret_source import resolve
 from reconciler.okta.throttle import Throttle
 from reconciler.okta.wire import Outgoing, Wire
 from reconciler.ports import Answer, Call
+from reconciler.secrets.reader import SecretReader
 
 _EMBEDDED = "http://sandbox.localhost"
 _SANDBOX_TOKEN = "sandbox"
@@ -29,6 +28,8 @@ _SANDBOX_TOKEN = "sandbox"
 _HEADERS = {"accept": "application/json", "user-agent": "reconciler"}
 _FORM = "application/x-www-form-urlencoded"
 
+Read = Callable[[Reference], Secret]
+DEFAULT_READER = SecretReader()
 Tell = Callable[[Secret], None]
 """Told every secret there is, so that it can be taken out of what comes back."""
 
@@ -55,7 +56,7 @@ class _Connection:
 
 class HttpTransport:
     """Implements ports.Transport. `auth` makes the credentials; `app` is the ASGI app that answers instead of the
-    network; `directory` is what paths in secret references are relative to."""
+    network; `read` gives the secrets that bodies refer to."""
 
     def __init__(
         self,
@@ -64,33 +65,34 @@ class HttpTransport:
         *,
         app: Any = None,
         limits: Limits = DEFAULT_LIMITS,
-        directory: Path | None = None,
+        read: Read = DEFAULT_READER,
     ) -> None:
         self._origin = _origin(base_url, embedded=app is not None)
         self._redactor = Redactor()
         self._auth = auth(self._redactor.add)
         self._app = app
         self._timeout = limits.timeout
-        self._directory = directory
+        self._read = read
         self._throttle = Throttle(limits.budget_percent)
         self._connection: _Connection | None = None
 
     @classmethod
-    def to_org(cls, settings: OktaSettings, directory: Path | None = None) -> HttpTransport:
+    def to_org(cls, settings: OktaSettings, read: Read = DEFAULT_READER) -> HttpTransport:
         """To the org that the settings name. Refused for an address that isn't one, or no one way to authenticate."""
         limits = Limits(settings.budget_percent, settings.request_timeout_seconds)
-        auth = partial(_auth_of, settings, directory)
-        return cls(settings.org_url, auth, limits=limits, directory=directory)
+        auth = partial(_auth_of, settings, read)
+        return cls(settings.org_url, auth, limits=limits, read=read)
 
     @classmethod
-    def to_app(cls, app: Any, directory: Path | None = None, token: str = _SANDBOX_TOKEN) -> HttpTransport:
+    def to_app(cls, app: Any, read: Read = DEFAULT_READER, token: str = _SANDBOX_TOKEN) -> HttpTransport:
         """To an ASGI app in this program, which keeps no rate limit but its own and takes that token."""
         auth = partial(_fixed_token, token)
-        return cls(_EMBEDDED, auth, app=app, limits=Limits(budget_percent=100), directory=directory)
+        return cls(_EMBEDDED, auth, app=app, limits=Limits(budget_percent=100), read=read)
 
     async def exchange(self, call: Call) -> Answer:
         url = self._url(call)
-        content = self._content(call)
+        # A Vault or a password manager may take its time, which is not to be everybody's.
+        content = await asyncio.to_thread(self._content, call) if call.secrets else self._content(call)
         connection = self._connected()
         if call.lane is None:
             return await self._authenticated(connection, call, url, content)
@@ -171,8 +173,8 @@ class HttpTransport:
             }
         return [self._revealed(entry, secrets) for entry in body] if isinstance(body, list) else body
 
-    def _reveal(self, reference: dict[str, str]) -> str:
-        secret = resolve(reference, self._directory)
+    def _reveal(self, reference: Reference) -> str:
+        secret = self._read(reference)
         self._redactor.add(secret)
         return secret.reveal()
 
@@ -183,20 +185,20 @@ def _fixed_token(token: str, tell: Tell) -> Auth:
     return ApiToken(lambda: Secret(token), "of the sandbox")
 
 
-def _auth_of(settings: OktaSettings, directory: Path | None, tell: Tell) -> Auth:
+def _auth_of(settings: OktaSettings, read: Read, tell: Tell) -> Auth:
     """The one way to authenticate that the settings give."""
 
-    def read(reference: dict[str, str]) -> Secret:
-        secret = resolve(reference, directory)
+    def told(reference: Reference) -> Secret:
+        secret = read(reference)
         tell(secret)
         return secret
 
     token, app = settings.auth.token, settings.auth.private_key_jwt
     if (token is None) == (app is None):
-        told = "provider.okta.auth takes exactly one of token and private_key_jwt"
-        raise Refused([error("config.auth", told, "Give one of the two.")])
+        both = "provider.okta.auth takes exactly one of token and private_key_jwt"
+        raise Refused([error("config.auth", both, "Give one of the two.")])
     if token is not None:
-        return ApiToken(partial(read, token), describe(token))
+        return ApiToken(partial(told, token), describe(token))
     from reconciler.okta.client_credentials import ClientCredentials, ClientNames
 
     assert app is not None
@@ -208,7 +210,7 @@ def _auth_of(settings: OktaSettings, directory: Path | None, tell: Tell) -> Auth
         key_id=app.key_id,
         dpop=app.dpop,
     )
-    return ClientCredentials(names, partial(read, app.key), tell)
+    return ClientCredentials(names, partial(told, app.key), tell)
 
 
 def _origin(base_url: str, *, embedded: bool = False) -> str:

@@ -41,6 +41,8 @@ def complaints(text: str) -> list[str]:
         SOUND + "moved: [{from: mcp_server.a, to: mcp_server.gh}]\nremoved: [{from: mcp_server.x, destroy: true}]\n",
         SOUND + "import: [{to: mcp_server.gh, id: ems1}]\nguards: {max_deletes: 0}\n",
         "version: 1\nprovider: {okta: {org_url: 'https://a.okta.com', auth: {token: {env: T}}}}\n",
+        SOUND.replace("{env: GH_SECRET}", "{vault: kv/okta/gh#secret}"),
+        SOUND.replace("{env: GH_SECRET}", "{command: [op, read, 'op://a/b']}"),
     ],
 )
 def test_what_the_loader_takes_the_schema_takes(text: str) -> None:
@@ -63,6 +65,7 @@ def test_what_the_loader_takes_the_schema_takes(text: str) -> None:
         SOUND.replace("    type: okta\n", ""),
         SOUND.replace("resource_url: https://todo.example.com/mcp", "description: x"),
         SOUND.replace("{env: GH_SECRET}", "{vault: x}"),
+        SOUND.replace("{env: GH_SECRET}", "{command: op}"),
         SOUND.replace("{env: GH_SECRET}", "hunter2"),
         SOUND.replace("scopes: [todo.read]", "scopes: [{nam: x}]"),
         SOUND.replace("scopes: [todo.read]", "issuer: https://a.example.com"),

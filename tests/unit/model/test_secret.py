@@ -10,7 +10,7 @@ import traceback
 
 import pytest
 
-from reconciler.model.secret import Secret, describe, is_reference
+from reconciler.model.secret import Secret, describe, is_reference, secrets_sent
 
 CANARY = "canary-7f3a"
 
@@ -66,13 +66,31 @@ def test_secrets_compare_by_value_and_only_with_secrets() -> None:
         hash(Secret("a"))
 
 
-@pytest.mark.parametrize("value", [{"env": "NAME"}, {"file": "path"}])
+@pytest.mark.parametrize(
+    "value", [{"env": "NAME"}, {"file": "path"}, {"keyring": "service/user"}, {"vault": "kv/path#field"}]
+)
 def test_references(value: dict[str, str]) -> None:
     assert is_reference(value)
     ((source, name),) = value.items()
     assert describe(value) == f"{source}:{name}"
 
 
-@pytest.mark.parametrize("value", [None, "env:NAME", {}, {"env": "A", "file": "b"}, {"vault": "x"}, ["env"]])
+@pytest.mark.parametrize(
+    "value", [None, "env:NAME", {}, {"env": "A", "file": "b"}, {"pigeon": "x"}, {"env": 3}, ["env"]]
+)
 def test_what_is_no_reference(value: object) -> None:
     assert not is_reference(value)
+
+
+def test_a_command_is_a_list_of_words() -> None:
+    assert is_reference({"command": ["op", "read", "a b"]})
+    assert describe({"command": ["op", "read", "a b"]}) == "command:op read 'a b'"
+    for value in ("op read", [], ["op", 1], {"op": "read"}):
+        assert not is_reference({"command": value})
+
+
+def test_a_secret_is_sent_when_its_reference_or_its_version_changes() -> None:
+    attributes = {"key": {"env": "A"}, "key_version": 2, "other": {"file": "B"}, "name": "x"}
+    assert secrets_sent(attributes, {"key_version"}) == {"key": {"env": "A"}}
+    assert secrets_sent(attributes, {"other", "name"}) == {"other": {"file": "B"}}
+    assert secrets_sent(attributes, attributes) == {"key": {"env": "A"}, "other": {"file": "B"}}

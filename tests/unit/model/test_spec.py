@@ -95,8 +95,30 @@ def test_a_secret_is_written_as_a_reference(value: dict[str, str]) -> None:
 def test_a_secret_is_never_written_itself_and_never_repeated_in_the_refusal() -> None:
     assert refusal(SECRET, "hunter2").endswith("a secret is never written in the configuration")
     assert "hunter2" not in refusal(SECRET, "hunter2")
-    for value in (None, 7, {}, {"env": 7}, {"env": "A", "file": "b"}, {"vault": "x"}):
-        assert "must be a reference with one of the keys env, file" in refusal(SECRET, value)
+    for value in (None, 7, {}, {"env": 7}, {"env": "A", "file": "b"}, {"pigeon": "x"}, {"command": ["a"], "env": "A"}):
+        assert "must be a reference with one of the keys env, file, keyring" in refusal(SECRET, value)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"vault": "secret/okta"}, "{vault: MOUNT/PATH#FIELD}"),
+        ({"vault": "okta#field"}, "{vault: MOUNT/PATH#FIELD}"),
+        ({"keyring": "okta"}, "{keyring: SERVICE/USER}"),
+        ({"command": "op read x"}, "as a list"),
+        ({"command": []}, "as a list"),
+        ({"command": ["op", 1]}, "as a list"),
+    ],
+)
+def test_a_reference_has_the_form_of_its_source(value: object, words: str) -> None:
+    assert words in refusal(SECRET, value)
+
+
+@pytest.mark.parametrize(
+    "value", [{"vault": "kv/a/b#c d"}, {"keyring": "a/b/c"}, {"command": ["op", "read", "op://a/b"]}, {"env": "A"}]
+)
+def test_a_reference_is_kept_as_written(value: object) -> None:
+    assert SECRET.validate_python(value) == value
 
 
 @pytest.mark.parametrize("scope", ["repo", "read:org", "https://www.googleapis.com/auth/drive", "!", "~"])

@@ -1,0 +1,77 @@
+"""The one way from a reference to a secret."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reconciler.model.secret import Reference, Secret, describe, is_reference
+from reconciler.secrets.unreadable import LARGEST, text_of, unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class SecretReader:
+    """Relative paths are taken from `directory`. `withheld` names variables of the environment that no program started
+    for a secret gets to see: those that hold other secrets."""
+
+    directory: Path = Path()
+    withheld: frozenset[str] = field(default_factory=frozenset)
+
+    def __call__(self, reference: Reference) -> Secret:
+        """The secret behind the reference, without one newline at its end.
+
+        Raises Refused (`auth.secret`), which names the reference only.
+        """
+        shown = describe(reference)
+        if not is_reference(dict(reference)):
+            raise unreadable(shown, "is not a reference to a secret")
+        ((source, name),) = reference.items()
+        value = self._read(source, name, shown).removesuffix("\n").removesuffix("\r")
+        if not value:
+            raise unreadable(shown, "is empty")
+        return Secret(value)
+
+    def _read(self, source: str, name: Any, shown: str) -> str:
+        if source == "env":
+            value = os.environ.get(name)
+            if value is None:
+                raise unreadable(shown, "is not set", "Set the environment variable.")
+            return value
+        if source == "file":
+            return _text_of(self.directory / name, shown)
+        if source == "keyring":
+            from reconciler.secrets.key_ring import read_entry
+
+            return read_entry(name, shown)
+        if source == "vault":
+            from reconciler.secrets.vault import read_field
+
+            return read_field(name, shown, os.environ)
+        from reconciler.secrets.command import run
+
+        return run(name, shown, self.directory, os.environ, self.withheld)
+
+
+def variables_of(values: Iterable[Any]) -> frozenset[str]:
+    """The variables of the environment that are referred to, at any depth."""
+    found: set[str] = set()
+    for value in values:
+        if is_reference(value):
+            found |= {name for source, name in value.items() if source == "env"}
+        elif isinstance(value, Mapping):
+            found |= variables_of(value.values())
+        elif isinstance(value, list | tuple):
+            found |= variables_of(value)
+    return frozenset(found)
+
+
+def _text_of(path: Path, shown: str) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except OSError as problem:
+        raise unreadable(shown, "can't be read", f"{problem.strerror or 'It is not readable'}.") from None
+    return text_of(data, shown)
