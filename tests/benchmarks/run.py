@@ -167,7 +167,8 @@ def main() -> int:
         if not shutil.which(name):
             print(f"{name} is not on the PATH, so there is nothing to compare with", file=sys.stderr)
             return 2
-    os.environ.pop("TF_CLI_CONFIG_FILE", None)
+    for unusual in ("TF_CLI_CONFIG_FILE", "PYTHONDONTWRITEBYTECODE"):
+        os.environ.pop(unusual, None)
     with tempfile.TemporaryDirectory(prefix="reconciler-benchmark-") as root:
         missed = run(options, Path(root))
     for miss in missed:
