@@ -34,7 +34,7 @@ class Checkout:
 
     def run(self, example: str, *argv: str, code: int = 0) -> str:
         command = [sys.executable, "-m", "reconciler", "-C", str(self.directory(example)), *argv]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": ""}
         done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=self.root, check=False)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr

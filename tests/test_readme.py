@@ -22,7 +22,7 @@ from reconciler.schema import schemas
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
-ENVIRONMENT = {**os.environ, "NO_COLOR": "1", "COLUMNS": "100"}
+ENVIRONMENT = {**os.environ, "NO_COLOR": "1", "COLUMNS": "100", "PYTHONDONTWRITEBYTECODE": ""}
 
 
 def text() -> str:
