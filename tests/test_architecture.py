@@ -49,6 +49,8 @@ THIRD_PARTY = {
     "jwt": ("okta", "sandbox"),
     "keyring": ("secrets.key_ring",),
     "networkx": ("graph", "plan.lowering", "model.lifecycle"),
+    "obstore": ("stores.object",),
+    "psycopg": ("stores.postgres",),
     "pydantic": ("model", "kinds", "config", "plan", "apply", "stores"),
     "pydantic_core": ("config",),
     "starlette": ("sandbox",),

@@ -11,7 +11,7 @@ from reconciler.ports import Holder
 from reconciler.stores.durable import reading, replace_file, sync_directory, write_all, writing
 from reconciler.stores.kept import KeptStore
 from reconciler.stores.lock import FileLock
-from reconciler.stores.medium import KEPT, Kept, Overtaken
+from reconciler.stores.medium import Kept, Overtaken
 from reconciler.stores.names import DEFAULT, is_name, require_name
 
 _SUFFIXES = (".json", ".json.backup", ".journal")
@@ -36,6 +36,7 @@ class _Directory:
     """Medium."""
 
     expires = False
+    kept = 100
 
     def __init__(self, directory: Path, workspace: str) -> None:
         self.name = str(directory / f"{workspace}.json")
@@ -64,7 +65,7 @@ class _Directory:
                 raise Overtaken
             self._history.mkdir(parents=True, exist_ok=True)
             replace_file(self._state, data, self._backup, self._history / f"{serial}.json")
-            for old in list(self.versions())[:-KEPT]:
+            for old in list(self.versions())[: -self.kept]:
                 (self._history / f"{old}.json").unlink(missing_ok=True)
             return self._mark() or ""
 

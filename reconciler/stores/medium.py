@@ -5,14 +5,16 @@ Everything else about a store (what is in the bytes, who may write when) is the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from reconciler.model.secret import Reference, Secret
 from reconciler.ports import Holder
 
-KEPT = 100
-"""How many versions of a state are kept."""
+
+Resolve = Callable[[Reference], Secret]
+"""Reads the secret that a reference points to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Medium(Protocol):
 
     name: str
     """What the place is called in messages."""
+    kept: int
+    """How many versions of the state it keeps."""
     expires: bool
     """Whether a lease ends by itself unless it is renewed."""
 

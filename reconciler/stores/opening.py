@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.config.settings import FileStoreSettings, StateSettings
 from reconciler.model.diagnostic import Refused, error
-from reconciler.model.secret import Secret
 from reconciler.stores.file import FileStore, workspaces
 from reconciler.stores.kept import KeptStore
-from reconciler.stores.medium import Medium
+from reconciler.stores.medium import Medium, Resolve
 from reconciler.stores.names import DEFAULT, require_name
-
-Resolve = Callable[[Mapping[str, str]], Secret]
-"""Reads the secret that a reference points to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, Protocol
 
 import pytest
 
@@ -16,9 +19,14 @@ from reconciler.model.lifecycle import State
 from reconciler.model.resource import Need, NeedSort, Record
 from reconciler.model.snapshot import Snapshot
 from reconciler.ports import Store
+from reconciler.stores.lease import new_holder
+from reconciler.stores.medium import Lost
 
-Open: TypeAlias = Callable[[], Store]
-"""Opens the same workspace anew, as another run would."""
+
+class Open(Protocol):
+    """Opens the same workspace anew, as another run would."""
+
+    def __call__(self, lease_seconds: float | None = None) -> Store: ...
 
 
 def record(name: str, **more: Any) -> Record:
@@ -130,7 +138,8 @@ class StoreLaws:
         assert plain(opened().tail()) == [intent("a", 0), done("a", 0)]
 
     def test_the_lock_is_exclusive_and_shows_its_holder(self, opened: Open) -> None:
-        with opened().lock("apply", 0) as lease:
+        store = opened()
+        with store.lock("apply", 0) as lease:
             holder = lease.holder
             assert holder.operation == "apply"
             with pytest.raises(Refused) as caught, opened().lock("plan", 0):
@@ -142,6 +151,7 @@ class StoreLaws:
             assert holder.id in told.detail
             assert holder.created in told.detail
             assert f"force-unlock {holder.id}" in told.detail
+            store.write(snapshot(1))
         with opened().lock("plan", 0) as next_lease:
             assert next_lease.holder.id != holder.id
             assert next_lease.fence == lease.fence + 1
@@ -151,3 +161,204 @@ class StoreLaws:
             raise KeyError
         with opened().lock("apply", 0):
             pass
+
+    def test_a_lock_that_nobody_holds_can_not_be_forced(self, opened: Open) -> None:
+        assert refusal(lambda: opened().force_unlock("any")) == "lock.not-held"
+        with opened().lock("apply", 0) as lease:
+            assert refusal(lambda: opened().force_unlock("another")) == "lock.other"
+            assert lease.remaining() > 0
+        assert refusal(lambda: opened().force_unlock(lease.holder.id)) == "lock.not-held"
+
+    def test_waiting_for_the_lock_ends_when_it_is_free(self, opened: Open) -> None:
+        entered, leave = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with opened().lock("apply", 0):
+                entered.set()
+                leave.wait(10)
+
+        holder = threading.Thread(target=hold)
+        holder.start()
+        assert entered.wait(10)
+        threading.Timer(0.2, leave.set).start()
+        with opened().lock("plan", 10) as mine:
+            assert mine.holder.operation == "plan"
+        holder.join()
+
+    def test_of_many_that_count_each_is_counted(self, opened: Open) -> None:
+        opened().write(snapshot(1))
+        fences: list[int] = []
+        problems: list[BaseException] = []
+
+        def add_up() -> None:
+            try:
+                for _ in range(3):
+                    store = opened()
+                    with store.lock("apply", 60) as lease:
+                        fences.append(lease.fence)
+                        held = store.read()
+                        assert held is not None
+                        assert list(store.tail()) == []
+                        store.append([intent("a", held.serial), done("a", held.serial)])
+                        store.write(Snapshot("lineage", held.serial + 1, held.records))
+                        store.settle()
+            except BaseException as problem:
+                problems.append(problem)
+
+        threads = [threading.Thread(target=add_up) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert problems == []
+        found = opened().read()
+        assert found is not None
+        assert found.serial == 13
+        assert fences == sorted(set(fences)), "every holder has a number, higher than all before"
+
+    def test_history_tells_who_wrote_what_when_and_for_which_plan(self, opened: Open) -> None:
+        store = opened()
+        assert list(store.history()) == []
+        with store.lock("apply", 0) as lease:
+            store.write(snapshot(1, "a"), plan="f1")
+            store.write(snapshot(2, "a", "b"))
+        newest, oldest = opened().history()
+        assert (newest.serial, newest.resources, newest.plan, newest.previous) == (2, 2, "", oldest.sha)
+        assert (oldest.serial, oldest.resources, oldest.plan, oldest.previous) == (1, 1, "f1", "")
+        assert (oldest.who, oldest.operation) == (lease.holder.who, "apply")
+        assert oldest.at.endswith("Z")
+
+    def test_the_past_can_be_read(self, opened: Open) -> None:
+        store = opened()
+        store.write(snapshot(1, "a"))
+        store.write(snapshot(2))
+        assert opened().past(1) == snapshot(1, "a")
+        assert opened().past(2) == snapshot(2)
+        assert refusal(lambda: opened().past(3)) == "state.no-version"
+
+    def test_old_versions_are_let_go_of(self, opened: Open) -> None:
+        store = opened()
+        for serial in range(1, store.medium.kept + 3):  # type: ignore[attr-defined]
+            store.write(snapshot(serial))
+        assert [version.serial for version in opened().history()][-1] == 3
+
+
+class Expiring:
+    """The laws of stores that can't see whether a holder lives, and therefore compare and swap."""
+
+    def test_without_the_lock_one_of_two_writers_wins(self, opened: Open) -> None:
+        opened().write(snapshot(1))
+        stores = [opened() for _ in range(4)]
+        assert [store.read() for store in stores] == [snapshot(1)] * 4
+        won: list[str] = []
+        barrier = threading.Barrier(len(stores))
+
+        def write(store: Store, name: str) -> None:
+            barrier.wait()
+            try:
+                store.write(snapshot(2, name))
+            except Refused as refused:
+                assert refused.diagnostics[0].code == "stale.serial"
+            else:
+                won.append(name)
+
+        threads = [threading.Thread(target=write, args=(s, n)) for s, n in zip(stores, "abcd", strict=True)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(won) == 1
+        assert opened().read() == snapshot(2, *won)
+
+    def test_a_lease_is_renewed_while_its_holder_lives(self, opened: Open) -> None:
+        with opened(0.6).lock("apply", 0) as lease:
+            assert 0 < lease.remaining() <= 0.6
+            assert refusal(lambda: opened().lock("plan", 1.5).__enter__()) == "lock.held"
+            assert lease.remaining() > 0
+
+    def test_a_frozen_holder_is_taken_over_from_and_may_then_write_nothing(self, opened: Open) -> None:
+        opened().write(snapshot(1))
+        frozen = opened(0.5)
+        frozen.read()
+        with freeze(frozen, 0.5):
+            frozen.append([intent("a")])
+            other = opened()
+            began = time.monotonic()
+            with other.lock("apply", 20) as lease:
+                assert time.monotonic() - began < 10
+                for write in (
+                    lambda: frozen.append([intent("b")]),
+                    lambda: frozen.write(snapshot(2, "stale")),
+                    frozen.settle,
+                ):
+                    assert refusal(write) == "lock.lost"
+                assert plain(other.tail()) == [intent("a")]
+                assert other.read() == snapshot(1)
+                other.write(snapshot(2, "b"))
+                assert lease.remaining() > 0
+        assert opened().read() == snapshot(2, "b")
+
+    def test_nobody_takes_over_before_the_lease_is_over(self, opened: Open) -> None:
+        with freeze(opened(30), 30):
+            assert refusal(lambda: opened().lock("plan", 0.5).__enter__()) == "lock.held"
+
+    def test_a_late_holder_goes_on_if_nobody_came(self, opened: Open) -> None:
+        store = opened(0.2)
+        with freeze(store, 0.2):
+            time.sleep(0.4)
+            store.write(snapshot(1))
+        assert opened().read() == snapshot(1)
+
+    def test_a_lock_that_is_taken_away_is_lost(self, opened: Open) -> None:
+        store = opened(0.3)
+        with store.lock("apply", 0) as lease:
+            opened().force_unlock(lease.holder.id)
+            assert refusal(lambda: opened().force_unlock(lease.holder.id)) == "lock.not-held"
+            assert refusal(lambda: store.write(snapshot(1))) == "lock.lost"
+            time.sleep(0.4)
+            assert lease.remaining() == 0
+            with opened().lock("plan", 5):
+                pass
+        assert opened().read() is None
+
+
+class Locking:
+    """The laws of stores whose server locks, and knows of no end of a lock but being unlocked."""
+
+    def test_whoever_was_unlocked_by_force_may_write_nothing_once_another_is_in(self, opened: Open) -> None:
+        opened().write(snapshot(1))
+        stale = opened()
+        with stale.lock("apply", 0) as lease:
+            stale.read()
+            opened().force_unlock(lease.holder.id)
+            other = opened()
+            with other.lock("apply", 0):
+                for write in (lambda: stale.append([intent("b")]), lambda: stale.write(snapshot(2, "stale"))):
+                    assert refusal(write) == "lock.lost"
+                assert lease.remaining() == 0
+                other.read()
+                other.write(snapshot(2, "b"))
+            assert refusal(lambda: stale.write(snapshot(3, "stale"))) == "lock.lost"
+        assert opened().read() == snapshot(2, "b")
+
+    def test_a_locked_state_is_not_written_by_whoever_has_no_lock(self, opened: Open) -> None:
+        with opened().lock("apply", 0):
+            assert refusal(lambda: opened().write(snapshot(1))) == "lock.held"
+
+
+@contextmanager
+def freeze(store: Any, ttl: float) -> Iterator[None]:
+    """Holds the lease as a process does that is stopped at once: without renewing it, and waking inside."""
+    store.medium.acquire(new_holder("apply"), ttl)
+    try:
+        yield
+    finally:
+        with suppress(Lost, Refused):
+            store.medium.release()
+
+
+def refusal(call: Callable[[], Any]) -> str:
+    with pytest.raises(Refused) as caught:
+        call()
+    assert caught.value.diagnostics[0].detail, "says what to do"
+    return code(caught)

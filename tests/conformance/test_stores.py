@@ -2,15 +2,106 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from obstore.store import MemoryStore
 
+from reconciler.config.settings import HttpStoreSettings
+from reconciler.model.secret import Secret
 from reconciler.stores.file import FileStore
-from tests.conformance.store_laws import Open, StoreLaws
+from reconciler.stores.http import HttpMedium
+from reconciler.stores.kept import KeptStore
+from reconciler.stores.medium import Medium
+from reconciler.stores.object import ObjectMedium, open_bucket
+from reconciler.stores.postgres import PostgresMedium
+from reconciler.stores.sqlite import SqliteMedium
+from tests.conformance.servers import bucket_settings, postgres_url
+from tests.conformance.store_laws import Expiring, Locking, Open, StoreLaws
+from tests.conformance.terraform_http import StateServer, serving
+
+
+@pytest.fixture
+def opening() -> Iterator[Callable[[Callable[[], KeptStore]], Open]]:
+    """Makes an `opened` of a constructor, and closes at the end what it opened."""
+    stores: list[KeptStore] = []
+
+    def remember(make: Callable[[], KeptStore]) -> Open:
+        def opened(lease_seconds: float | None = None) -> KeptStore:
+            stores.append(make())
+            if lease_seconds is not None:
+                stores[-1] = KeptStore(stores[-1].medium, lease_seconds)
+            return stores[-1]
+
+        return opened
+
+    yield remember
+    for store in stores:
+        store.close()
+
+
+Opening = Callable[[Callable[[], KeptStore]], Open]
 
 
 class TestFileStore(StoreLaws):
     @pytest.fixture
-    def opened(self, tmp_path: Path) -> Open:
-        return lambda: FileStore(tmp_path / "state", "default")
+    def opened(self, tmp_path: Path, opening: Opening) -> Open:
+        return opening(lambda: FileStore(tmp_path / "state", "default"))
+
+
+class TestSqliteStore(StoreLaws, Expiring):
+    @pytest.fixture
+    def opened(self, tmp_path: Path, opening: Opening) -> Open:
+        return opening(lambda: KeptStore(SqliteMedium(tmp_path / "state.db", "default")))
+
+
+class TestPostgresStore(StoreLaws, Expiring):
+    @pytest.fixture
+    def opened(self, opening: Opening) -> Open:
+        url, schema = postgres_url()
+
+        def make() -> Medium:
+            return PostgresMedium(Secret(url), schema, "default")
+
+        return opening(lambda: KeptStore(make()))
+
+
+class TestMemoryBucket(StoreLaws, Expiring):
+    @pytest.fixture
+    def opened(self, opening: Opening) -> Open:
+        bucket = MemoryStore()
+        return opening(lambda: KeptStore(ObjectMedium(bucket, "default")))
+
+
+class TestS3Store(StoreLaws, Expiring):
+    @pytest.fixture
+    def opened(self, opening: Opening) -> Open:
+        settings = bucket_settings()
+        return opening(lambda: KeptStore(ObjectMedium(open_bucket(settings, resolve), "default")))
+
+
+def resolve(reference: Mapping[str, str]) -> Secret:
+    return Secret(reference["env"])
+
+
+class TestHttpStore(StoreLaws, Locking):
+    @pytest.fixture
+    def opened(self, opening: Opening) -> Iterator[Open]:
+        with serving(StateServer()) as address:
+            settings = HttpStoreSettings(address=f"{address}/state/{{workspace}}")
+            yield opening(lambda: KeptStore(HttpMedium.at(settings, "default", resolve)))
+
+
+class TestGitlabStore(StoreLaws, Locking):
+    @pytest.fixture
+    def opened(self, opening: Opening) -> Iterator[Open]:
+        with serving(StateServer(is_gitlab=True)) as address:
+            settings = HttpStoreSettings(
+                address=f"{address}/state/prod",
+                lock_method="POST",
+                unlock_method="DELETE",
+                username="me",
+                password={"env": "gitlab-token"},
+            )
+            yield opening(lambda: KeptStore(HttpMedium.at(settings, "default", resolve)))

@@ -1,0 +1,296 @@
+"""State in a bucket (S3, Google Cloud Storage, Azure): one small object, changed by compare and swap, says what counts.
+
+| object under <workspace>/       | holds                                                                         |
+|---------------------------------|-------------------------------------------------------------------------------|
+| head.json                       | the lease, its number, and the names of what follows; never overwritten blindly |
+| states/<serial>-<unique>.json   | a version of the state; never changed                                         |
+| journal/<unique>/<seq>          | some lines of the journal; never changed                                      |
+
+Whoever was granted a lease has changed the head, so a stale holder can no longer change it, and what he writes beside
+it counts for nothing. Whether a conditional write was done is told by reading back: an answer can be lost, and S3
+answers 409 for a conflict that is over a moment later.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from threading import RLock
+from time import sleep
+from typing import Any, cast
+from uuid import uuid4
+
+import obstore
+from obstore.exceptions import BaseError, GenericError, NotSupportedError, PermissionDeniedError, UnauthenticatedError
+from obstore.store import ObjectStore, from_url
+
+from reconciler.config.settings import ObjectStoreSettings
+from reconciler.model.diagnostic import Refused, error
+from reconciler.ports import Holder
+from reconciler.stores.lease import decode_holder, encode_holder, not_held, other
+from reconciler.stores.medium import Held, Kept, Lost, Overtaken, Resolve
+
+_ATTEMPTS = 5
+_PAUSE = 0.1
+"""Seconds before the second attempt; twice as many before each further one."""
+_RESOLUTION = 2.0
+"""Seconds by which the times that a bucket tells may be off: they are whole ones."""
+_WAY = "Check state.object, the credentials, and what they permit. Then run the command again."
+
+
+def open_bucket(settings: ObjectStoreSettings, resolve: Resolve) -> ObjectStore:
+    """The bucket; nothing is asked of it yet. A conditional write is never repeated behind our back."""
+    secrets = {name: resolve(reference).reveal() for name, reference in settings.secrets.items()}
+    client = {"allow_http": "true"} if settings.options.get("allow_http") == "true" else {}
+    options = {name: value for name, value in settings.options.items() if name != "allow_http"}
+    try:
+        # Typed for one cloud at a time.
+        open_any = cast(Callable[..., ObjectStore], from_url)
+        return open_any(
+            settings.url,
+            config={**options, **secrets},
+            client_options={"timeout": "30s", "connect_timeout": "10s", **client},
+            retry_config={"max_retries": 0, "retry_timeout": timedelta(seconds=30)},
+        )
+    except (BaseError, ValueError) as problem:
+        told = f"The bucket {settings.url} can't be opened: {type(problem).__name__}"
+        raise Refused([error("config.object", told, "See state.object: its url, options and secrets.")]) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What counts. `renewed` differs after every renewal."""
+
+    fence: int = 0
+    holder: dict[str, Any] | None = None
+    ttl: float = 0.0
+    renewed: str = ""
+    state: str | None = None
+    journal: str = "0"
+    versions: tuple[tuple[int, str], ...] = ()
+
+
+class ObjectMedium:
+    """Medium."""
+
+    kept = 100
+    expires = True
+
+    def __init__(self, bucket: ObjectStore, workspace: str) -> None:
+        self.name = f"the bucket's {workspace}/"
+        self._bucket, self._workspace = bucket, workspace
+        self._lock = RLock()
+        self._holder: Holder | None = None
+        self._fence = 0
+
+    def load(self) -> Kept | None:
+        state = self._head()[0].state
+        if state is None:
+            return None
+        data = self._read(state)
+        if data is None:
+            raise self._unreadable(f"{state} is missing")
+        return Kept(data, state)
+
+    def save(self, data: bytes, over: str | None, serial: int) -> str:
+        path = f"{self._workspace}/states/{serial:010d}-{uuid4().hex}.json"
+        self._create(path, data)
+
+        def change(head: _Head) -> _Head:
+            if head.state == path:
+                return head
+            if head.state != over:
+                raise Overtaken
+            versions = (*(kept for kept in head.versions if kept[0] < serial), (serial, path))
+            return replace(head, state=path, versions=versions[-self.kept :])
+
+        before, _ = self._swap(change)
+        self._forget([path for _, path in before.versions[: -self.kept + 1]])
+        return path
+
+    def lines(self) -> bytes:
+        parts = [self._read(path) for path in self._parts(self._head()[0].journal)]
+        return b"".join(part or b"" for part in parts)
+
+    def add(self, data: bytes, seq: int, size: int) -> None:
+        """What is there before the head is looked at once more is seen by whoever changes the head after that."""
+        with self._lock:
+            head, _ = self._head()
+            self._require_lease(head)
+            self._create(f"{self._workspace}/journal/{head.journal}/{seq:010d}", data)
+            after, _ = self._head()
+            self._require_lease(after)
+            if after.journal != head.journal:
+                raise Overtaken
+
+    def restart(self, data: bytes) -> None:
+        journal = uuid4().hex
+        if data:
+            self._create(f"{self._workspace}/journal/{journal}/{0:010d}", data)
+        before, _ = self._swap(lambda head: replace(head, journal=journal))
+        self._forget(self._parts(before.journal))
+
+    def versions(self) -> Sequence[int]:
+        return [serial for serial, _ in self._head()[0].versions]
+
+    def version(self, serial: int) -> bytes | None:
+        path = dict(self._head()[0].versions).get(serial)
+        return self._read(path) if path is not None else None
+
+    def workspaces(self) -> Sequence[str]:
+        with self._asking():
+            found = obstore.list_with_delimiter(self._bucket)["common_prefixes"]
+        return [prefix.strip("/").rpartition("/")[2] for prefix in found]
+
+    def acquire(self, holder: Holder, ttl: float) -> int:
+        def change(head: _Head) -> _Head:
+            by = decode_holder(head.holder)
+            if by is not None and by.id != holder.id and (left := self._left()) > 0:
+                raise Held(by, left)
+            info = encode_holder(holder, self.name)
+            return replace(head, fence=head.fence + 1, holder=info, ttl=ttl, renewed=uuid4().hex)
+
+        self._holder = None
+        _, after = self._swap(change)
+        self._holder, self._fence = holder, after.fence
+        # What the holder before may still be about to add goes where nobody looks any more.
+        self.restart(self.lines())
+        return after.fence
+
+    def renew(self, ttl: float) -> None:
+        self._swap(lambda head: replace(head, ttl=ttl, renewed=uuid4().hex))
+
+    def release(self) -> None:
+        try:
+            self._swap(lambda head: replace(head, holder=None))
+        finally:
+            self._holder = None
+
+    def unlock(self, lock_id: str) -> None:
+        def change(head: _Head) -> _Head:
+            by = decode_holder(head.holder)
+            if by is None:
+                raise not_held(self.name)
+            if by.id != lock_id:
+                raise other(self.name, by, lock_id)
+            return replace(head, fence=head.fence + 1, holder=None)
+
+        self._swap(change)
+
+    def close(self) -> None:
+        """A bucket has nothing open."""
+
+    def _parts(self, journal: str) -> list[str]:
+        with self._asking():
+            found = obstore.list(self._bucket, f"{self._workspace}/journal/{journal}").collect()
+        return sorted(meta["path"] for meta in found)
+
+    def _left(self) -> float:
+        """Seconds until the lease is over that the head tells of, by the bucket's own clock."""
+        head, _ = self._head()
+        clock = f"{self._workspace}/clock"
+        with self._asking():
+            obstore.put(self._bucket, clock, uuid4().hex.encode())
+            now = obstore.head(self._bucket, clock)["last_modified"]
+        elapsed: float = (now - self._modified).total_seconds()
+        return head.ttl + _RESOLUTION - elapsed
+
+    def _head(self) -> tuple[_Head, Any]:
+        """What counts now, and the condition on which it may be changed."""
+        path = f"{self._workspace}/head.json"
+        with self._asking():
+            for attempt in range(_ATTEMPTS):
+                try:
+                    found = obstore.get(self._bucket, path)
+                    data, meta = bytes(found.bytes()), found.meta
+                    break
+                except FileNotFoundError:
+                    return _Head(), "create"
+                except GenericError:
+                    if attempt == _ATTEMPTS - 1:
+                        raise
+                    sleep(_PAUSE * 2**attempt)
+        self._modified = meta["last_modified"]
+        try:
+            raw = json.loads(data)
+            head = _Head(**{**raw, "versions": tuple((serial, name) for serial, name in raw["versions"])})
+        except (ValueError, TypeError, KeyError):
+            raise self._unreadable("head.json isn't what was written") from None
+        return head, {key: meta[key] for key in ("e_tag", "version") if meta.get(key)}
+
+    def _swap(self, change: Callable[[_Head], _Head]) -> tuple[_Head, _Head]:
+        """The head before and after `change`, which may be asked several times, and raise to leave it as it is."""
+        with self._lock:
+            for attempt in range(_ATTEMPTS):
+                head, condition = self._head()
+                self._require_lease(head)
+                wanted = change(head)
+                if wanted == head or self._put(wanted, condition):
+                    return head, wanted
+                sleep(_PAUSE * 2**attempt)
+        raise self._unwritable("others change it all the time, or the bucket doesn't answer")
+
+    def _put(self, wanted: _Head, condition: Any) -> bool:
+        """Whether the head is as wanted now. No two wanted heads are the same, so reading back tells."""
+        try:
+            data = json.dumps(asdict(wanted)).encode()
+            obstore.put(self._bucket, f"{self._workspace}/head.json", data, mode=condition)
+        except BaseError as problem:
+            self._require_permission(problem)
+            return self._head()[0] == wanted
+        return True
+
+    def _create(self, path: str, data: bytes) -> None:
+        """Make an object that isn't there, or raise Overtaken."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                obstore.put(self._bucket, path, data, mode="create")
+                return
+            except BaseError as problem:
+                self._require_permission(problem)
+                there = self._read(path)
+                if there == data:
+                    return
+                if there is not None:
+                    raise Overtaken from None
+            sleep(_PAUSE * 2**attempt)
+        raise self._unwritable("it doesn't answer")
+
+    def _read(self, path: str) -> bytes | None:
+        with self._asking():
+            try:
+                return bytes(obstore.get(self._bucket, path).bytes())
+            except FileNotFoundError:
+                return None
+
+    def _forget(self, paths: list[str]) -> None:
+        """What nothing refers to any more; left over it does no harm."""
+        with suppress(BaseError, FileNotFoundError):
+            for path in paths:
+                obstore.delete(self._bucket, path)
+
+    def _require_lease(self, head: _Head) -> None:
+        if self._holder is not None:
+            by = decode_holder(head.holder)
+            if by is None or (head.fence, by.id) != (self._fence, self._holder.id):
+                raise Lost
+
+    def _require_permission(self, problem: BaseError) -> None:
+        if isinstance(problem, PermissionDeniedError | UnauthenticatedError | NotSupportedError):
+            raise self._unwritable(type(problem).__name__.removesuffix("Error")) from None
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseError as problem:
+            raise self._unreadable(type(problem).__name__.removesuffix("Error")) from None
+
+    def _unreadable(self, why: str) -> Refused:
+        return Refused([error("state.unreadable", f"{self.name} can't be read: {why}", _WAY)])
+
+    def _unwritable(self, why: str) -> Refused:
+        return Refused([error("state.unwritable", f"{self.name} can't be written: {why}", _WAY)])

@@ -1,0 +1,222 @@
+"""State in PostgreSQL: in the layout and under the advisory locks of Terraform's `pg` backend, and under a lease.
+
+Whoever holds an advisory lock and is frozen holds it for ever, so the lease decides; the advisory locks keep Terraform
+and OpenTofu out (and us, while they are in). A new workspace takes the creation locks of both: Terraform's is -1, for
+the whole database, so the row is made at once and they are given back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import RLock
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from reconciler.model.diagnostic import Refused, error
+from reconciler.model.secret import Secret
+from reconciler.ports import Holder
+from reconciler.stores.medium import Held, Lost
+from reconciler.stores.sql import SqlMedium
+
+_TABLES = (
+    "CREATE SEQUENCE IF NOT EXISTS public.global_states_id_seq AS bigint",
+    "CREATE TABLE IF NOT EXISTS states (id bigint NOT NULL DEFAULT nextval('public.global_states_id_seq') PRIMARY KEY, "
+    "name text UNIQUE, data text)",
+    "CREATE UNIQUE INDEX IF NOT EXISTS states_by_name ON states (name)",
+    "CREATE TABLE IF NOT EXISTS reconciler_history (name text, serial bigint, data text, PRIMARY KEY (name, serial))",
+    "CREATE TABLE IF NOT EXISTS reconciler_journal (name text, seq bigint, lines bytea, PRIMARY KEY (name, seq))",
+    "CREATE TABLE IF NOT EXISTS reconciler_leases (name text PRIMARY KEY, fence bigint NOT NULL DEFAULT 0, "
+    "holder text NOT NULL DEFAULT '', epoch text NOT NULL DEFAULT '', until double precision NOT NULL DEFAULT 0, "
+    "backend integer NOT NULL DEFAULT 0)",
+)
+_HOLDER = (
+    "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND "
+    "((classid::bigint << 32) | objid::bigint) = ? AND "
+    "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+_TERRAFORM_CREATION = -1
+_OUR_CREATION = 0x7265636F6E63696C
+"""The advisory lock under which our tables are made."""
+
+
+def creation_id(schema: str, table: str = "states") -> int:
+    """The advisory lock under which OpenTofu makes a workspace: minus the FNV-1 hash of schema and table."""
+    found = 0x811C9DC5
+    for byte in f"{schema}\0{table}".encode():
+        found = (found * 0x01000193 & 0xFFFFFFFF) ^ byte
+    return -found
+
+
+class PostgresMedium(SqlMedium):
+    """Medium. A lease goes by the clock of the server."""
+
+    def __init__(self, url: Secret, schema: str, workspace: str) -> None:
+        self._postgres = _Postgres(url, schema)
+        super().__init__(self._postgres, workspace)
+        self._locked_by = 0
+
+    def save(self, data: bytes, over: str | None, serial: int) -> str:
+        try:
+            return super().save(data, over, serial)
+        except Refused:
+            # The connection may have broken after the server had done it: no two states are the same.
+            kept = self.load()
+            if kept is None or kept.data != data:
+                raise
+            return kept.mark
+
+    def add(self, data: bytes, seq: int, size: int) -> None:
+        try:
+            super().add(data, seq, size)
+        except Refused:
+            if self.lines()[size:] != data:
+                super().add(data, seq, size)
+
+    def acquire(self, holder: Holder, ttl: float) -> int:
+        self._postgres.introduce(holder)
+        fence = super().acquire(holder, ttl)
+        try:
+            self._take_advisory()
+        except BaseException:
+            super().release()
+            raise
+        return fence
+
+    def renew(self, ttl: float) -> None:
+        super().renew(ttl)
+        if self._postgres.connections != self._locked_by:
+            try:
+                self._take_advisory()
+            except Held:
+                raise Lost from None
+
+    def release(self) -> None:
+        try:
+            super().release()
+        finally:
+            with self._postgres.transaction():
+                self._run("UPDATE reconciler_leases SET backend = 0 WHERE name = ? AND backend = pg_backend_pid()")
+                self._postgres.execute("SELECT pg_advisory_unlock_all()")
+
+    def _take_advisory(self) -> None:
+        """Terraform's lock of the workspace; from one of us whose lease is over, together with its connection."""
+        with self._postgres.transaction():
+            number = self._number()
+            (backend,) = self._run("SELECT backend FROM reconciler_leases WHERE name = ?").fetchall()[0]
+            if not self._try(number):
+                found = self._postgres.execute(_HOLDER, number).fetchone()
+                if found and found[0] == backend:
+                    self._postgres.execute("SELECT pg_terminate_backend(?, 5000)", backend)
+                if not self._try(number):
+                    raise Held(None, None, self._postgres.describe(found[0] if found else 0))
+            self._run("UPDATE reconciler_leases SET backend = pg_backend_pid() WHERE name = ?")
+            self._locked_by = self._postgres.connections
+
+    def _number(self) -> int:
+        """The id of the workspace's row; the row is made if there is none."""
+        row = self._run("SELECT id FROM states WHERE name = ?").fetchone()
+        if row is None:
+            for creation in (_TERRAFORM_CREATION, creation_id(self._postgres.schema)):
+                if not self._is_true("SELECT pg_try_advisory_xact_lock(?)", creation):
+                    raise Held(None, None, "which is making a workspace in this database")
+            self._run("INSERT INTO states (name, data) VALUES (?, NULL) ON CONFLICT (name) DO NOTHING")
+            row = self._run("SELECT id FROM states WHERE name = ?").fetchone()
+        found: int = row[0]
+        return found
+
+    def _try(self, number: int) -> bool:
+        return self._is_true("SELECT pg_try_advisory_lock(?)", number)
+
+    def _is_true(self, question: str, *values: Any) -> bool:
+        return bool(self._postgres.execute(question, *values).fetchall()[0][0])
+
+
+class _Postgres:
+    """Database: one connection, which holds the advisory locks; made anew when it breaks."""
+
+    now = "extract(epoch FROM clock_timestamp())::double precision"
+    epoch = "server"
+    for_update = "FOR UPDATE"
+
+    def __init__(self, url: Secret, schema: str) -> None:
+        self.name = f"PostgreSQL, schema {schema}"
+        self.schema = schema
+        self.connections = 0
+        """How many there have been."""
+        self._url = url
+        self._title = "reconciler"
+        self._lock = RLock()
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def introduce(self, holder: Holder) -> None:
+        """Have the server show, to whoever waits, what the connection is for."""
+        self._title = f"reconciler {holder.operation} {holder.who} run={holder.id}"[:63]
+        with self.transaction():
+            self.execute("SELECT set_config('application_name', ?, false)", self._title)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with self._lock:
+            try:
+                connection = self._connection = self._connection or self._connect()
+                with connection.transaction():
+                    yield
+            except psycopg.Error as problem:
+                if self._connection is not None and self._connection.broken:
+                    self.close()
+                raise self._refused(problem) from None
+
+    def execute(self, sql: str, *values: Any) -> psycopg.Cursor[Any]:
+        assert self._connection is not None
+        return self._connection.execute(sql.replace("?", "%s").encode(), values)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                with suppress(psycopg.Error):
+                    self._connection.close()
+                self._connection = None
+
+    def describe(self, pid: int) -> str:
+        """Who the connection of that server process belongs to."""
+        known = "SELECT application_name, client_addr::text, backend_start::text FROM pg_stat_activity WHERE pid = ?"
+        row = self.execute(known, pid).fetchone()
+        if row is None:
+            return "of whom the server tells nothing"
+        return f"{row[0] or 'an unnamed client'} from {row[1] or 'this machine'}, since {row[2]}, server process {pid}"
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        connection = psycopg.connect(
+            self._url.reveal(),
+            autocommit=True,
+            application_name=self._title,
+            client_encoding="utf8",
+            connect_timeout=10,
+            keepalives_idle=30,
+        )
+        self.connections += 1
+        try:
+            with connection.transaction():
+                connection.execute("SELECT pg_advisory_xact_lock(%s)", (_OUR_CREATION,))
+                schema = sql.Identifier(self.schema)
+                connection.execute("SET LOCAL client_min_messages TO warning")
+                connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
+                connection.execute(sql.SQL("SET search_path TO {}").format(schema))
+                for statement in _TABLES:
+                    connection.execute(statement.encode())
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _refused(self, problem: psycopg.Error) -> Refused:
+        # Only the server's own words: those of the client could quote the URL.
+        said = problem.diag.message_primary if problem.sqlstate else "the server can't be reached"
+        told = f"{self.name} can't be used: {said or type(problem).__name__}"
+        way = (
+            "Check the reference state.postgres.url, the server, and what its user may do. Then run the command again."
+        )
+        return Refused([error("state.unwritable", told, way)])
