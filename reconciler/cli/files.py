@@ -8,10 +8,21 @@ import sys
 import tempfile
 from pathlib import Path
 
+import click
+
 from reconciler.model.diagnostic import Refused, error
 
 LIMIT = 256 * 2**20
 """Bytes; a plan of 50,000 resources is a tenth of that."""
+
+
+STARTED_IN = "reconciler.started-in"
+"""Where the click context keeps the directory that the command was typed in, if `-C` led elsewhere."""
+
+
+def path_of(name: str) -> Path:
+    """The file that the command line names: relative to where the command was typed, wherever `-C` leads."""
+    return Path(click.get_current_context().meta.get(STARTED_IN, ""), name)
 
 
 def read_bytes(name: str) -> bytes:
@@ -19,7 +30,7 @@ def read_bytes(name: str) -> bytes:
     try:
         if name == "-":
             return sys.stdin.buffer.read(LIMIT)
-        with Path(name).open("rb") as file:
+        with path_of(name).open("rb") as file:
             return file.read(LIMIT)
     except OSError as problem:
         raise Refused([error("file.unreadable", f"{name} can't be read: {problem.strerror}")]) from None

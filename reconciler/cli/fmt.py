@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.console import Console
-from reconciler.cli.files import write_file
+from reconciler.cli.files import path_of, write_file
 from reconciler.cli.options import reporting, screen_options, switch
 from reconciler.config.files import SourceFile, read_directory, read_file
 from reconciler.config.format import format_source
@@ -24,7 +24,7 @@ _DIFFERS = 3
 @reporting
 def command(console: Console, files: tuple[str, ...], check: bool) -> int:
     """Rewrite configuration files in the canonical format, and name those that changed."""
-    sources = tuple(read_file(Path(name), name) for name in files) if files else read_directory(Path())
+    sources = tuple(read_file(path_of(name), name) for name in files) if files else read_directory(Path())
     changed: list[tuple[SourceFile, bytes]] = []
     problems: list[Diagnostic] = []
     for source in sources:
@@ -39,6 +39,6 @@ def command(console: Console, files: tuple[str, ...], check: bool) -> int:
         raise Refused(problems)
     for source, formatted in changed:
         if not check:
-            write_file(Path(source.name), formatted)
+            write_file(path_of(source.name) if files else Path(source.name), formatted)
         console.note(source.name)
     return _DIFFERS if check and changed else 0

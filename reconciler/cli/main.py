@@ -15,6 +15,7 @@ import click
 
 from reconciler import __version__
 from reconciler.cli.arguments import normalised
+from reconciler.cli.files import STARTED_IN
 from reconciler.cli.screen import open_screen, quiet_exit
 from reconciler.model.diagnostic import Diagnostic, error
 from reconciler.render.diagnostic_text import render_diagnostic
@@ -72,12 +73,14 @@ class Verbs(click.Group):
         return verbs + click.Command.shell_complete(self, ctx, incomplete)
 
 
-def _enter(ctx: click.Context, parameter: click.Parameter, directory: str | None) -> None:
+def _enter(ctx: click.Context, parameter: click.Parameter, directory: str | None) -> str | None:
     if directory is not None:
+        ctx.meta[STARTED_IN] = Path.cwd()
         try:
             os.chdir(directory)
         except OSError as problem:
             raise click.UsageError(f'"{directory}" can\'t be entered: {problem.strerror}.', ctx) from None
+    return directory
 
 
 def _version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
@@ -88,11 +91,15 @@ def _version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> No
 
 @click.group(cls=Verbs, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "-C", "directory", metavar="DIR", callback=_enter, expose_value=False, help="Change to DIR before anything else."
+    "-C",
+    "directory",
+    metavar="DIR",
+    callback=_enter,
+    help="The configuration's directory; FILEs still count from here.",
 )
 @click.option("--version", is_flag=True, callback=_version, expose_value=False, is_eager=True, help="Show the version.")
 @click.pass_context
-def verbs(ctx: click.Context) -> None:
+def verbs(ctx: click.Context, directory: str | None) -> None:
     """Describe MCP servers and their OAuth in YAML; plan, review and apply the changes.
 
     Every long option may be written with one dash or two: -out=p.json, --out p.json.

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from reconciler.cli.console import open_console
+from reconciler.cli.files import path_of
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Refused, error, exit_code
 from reconciler.project import Project
@@ -115,5 +116,5 @@ def project_of(flags: Mapping[str, Any]) -> Project:
             summary = f'-var takes NAME=VALUE, not "{text}"'
             raise Refused([error("config.variable-option", summary, "One looks like -var domain=example.com.")])
         given[name] = value
-    files = tuple(Path(name) for name in flags.get("variable_files", ()))
+    files = tuple(path_of(name) for name in flags.get("variable_files", ()))
     return Project(Path(), given, files, os.environ)

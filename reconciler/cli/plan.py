@@ -9,7 +9,7 @@ import click
 
 from reconciler import pipeline
 from reconciler.cli.console import Console
-from reconciler.cli.files import write_file
+from reconciler.cli.files import path_of, write_file
 from reconciler.cli.options import (
     json_option,
     lock_options,
@@ -44,11 +44,17 @@ def command(console: Console, **flags: Any) -> int:
     made = pipeline.plan(project_of(flags), request_of(flags), console)
     console.show(made)
     if flags["out"]:
-        save(made, Path(flags["out"]))
+        save(made, path_of(flags["out"]))
     console.note(_advice(made, flags["out"]))
     if code := exit_code(made.diagnostics):
         return code
     return CHANGES if flags["detailed_exitcode"] and has_changes(made) else 0
+
+
+def _program() -> str:
+    """The command line so far, so that what we advise can be typed where this was typed."""
+    root = click.get_current_context().find_root()
+    return f"reconciler -C {root.params['directory']}" if root.params.get("directory") else "reconciler"
 
 
 def has_changes(made: Plan) -> bool:
@@ -68,7 +74,7 @@ def save(made: Plan, path: Path) -> None:
 
 def _advice(made: Plan, out: str | None) -> str:
     if out:
-        return f"\nSaved the plan to {out}. To perform exactly these actions:\n    reconciler apply {out}"
+        return f"\nSaved the plan to {out}. To perform exactly these actions:\n    {_program()} apply {out}"
     if not has_changes(made) or not made.is_applyable:
         return ""
     return "\nNote: the plan was not saved (-out), so apply will make it anew and may find something else to do."
