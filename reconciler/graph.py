@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
 _MANY = 10
-_PATIENCE = 1_000_000
+_PATIENCE = 200_000
 """Edges looked at before the search for a still shorter cycle is given up: in any configuration made by people it ends
 long before."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic, error
@@ -60,8 +60,7 @@ def pass_on_keys(decisions: Mapping[Address, Decision], survey: Survey) -> tuple
         if holder is None:
             problems.append(_already_exists(decision, spot[2]))
         elif holder != decision.address:
-            gives_up = found.get(holder)
-            if gives_up is None or gives_up.action in (Action.NONE, Action.ADOPT, Action.MOVE, Action.FORGET):
+            if not _gives_up(found.get(holder), key, survey):
                 problems.append(_taken(decision, holder))
             else:
                 found[decision.address] = replace(decision, follows=(*decision.follows, holder))
@@ -150,6 +149,13 @@ def _is_made_anew(decision: Decision) -> bool:
     return decision.action is Action.REPLACE or (
         decision.action is Action.CREATE and decision.situation.record is not None
     )
+
+
+def _gives_up(holder: Decision | None, key: tuple[Any, ...] | None, survey: Survey) -> bool:
+    """Whether the natural key is free once the holder's steps are done."""
+    if holder is None or holder.action in (Action.NONE, Action.ADOPT, Action.MOVE, Action.FORGET):
+        return False
+    return natural_key(holder.situation, survey.situations) != key
 
 
 def _has_own_key(decision: Decision, decisions: Mapping[Address, Decision]) -> bool:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from reconciler.config.configuration import Removed
-from reconciler.diff import Difference, differences
+from reconciler.diff import Difference
 from reconciler.graph import is_born_active
 from reconciler.model.address import Address
 from reconciler.model.lifecycle import Lifecycle, State, Transition
 from reconciler.model.resource import Attributes, Record, Resource
 from reconciler.plan.change import Action, Reason
-from reconciler.plan.situation import Situation
+from reconciler.plan.rotation import Fingerprints, rotated
+from reconciler.plan.situation import Situation, ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Wishes(NamedTuple):
     removed: tuple[Removed, ...] = ()
     replaces: frozenset[Address] = frozenset()
     operation: str = "apply"
+    fingerprints: Fingerprints = MappingProxyType({})
 
 
 class Route(NamedTuple):
@@ -81,7 +84,9 @@ def decide(situation: Situation, wishes: Wishes) -> Decision:
     if seen is None:
         gone = Reason("", "It was deleted outside of reconciler") if situation.record else None
         return Decision(situation, Action.CREATE, gone)
-    found = () if desired.discovered else differences(situation.before, desired.attributes, situation.kind)
+    found: tuple[Difference, ...] = ()
+    if not desired.discovered:
+        found = ours(situation, desired.attributes) + rotated(situation, wishes.fingerprints)
     if situation.adopts is None:
         reason = _replacement(situation, found, wishes)
         if reason is not None:

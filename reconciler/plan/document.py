@@ -48,6 +48,9 @@ class Plan:
     allowed: frozenset[str] = field(default_factory=frozenset)
     variables: Mapping[str, Any] = field(default_factory=dict)
     """The variables in force, none of them secret: for whoever reads the plan."""
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    """Of the secrets that the steps send, as they are when the apply begins; by the shown form of their references.
+    Not kept in a plan's file."""
 
     @property
     def is_applyable(self) -> bool:

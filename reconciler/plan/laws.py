@@ -77,15 +77,13 @@ def let_go_first(work: Work) -> Iterator[Edge]:
     for address, decision in work.decisions.items():
         if not decision.stays:
             continue
-        left = [course.ends for course in _let_go(work, address) if course.ends]
-        if not left:
-            continue
+        left = list(_let_go(work, address))
         course = work.courses.get(address)
-        holding = [course.update] if course and course.update else []
-        if decision.wants_active and decision.situation.status is State.ACTIVE and not decision.stops:
-            holding += [step for step in _brought_up(work, address) if step]
-        for step in left:
-            yield from (Edge(held, step) for held in holding)
+        if course and course.update:
+            yield from (Edge(course.update, other.ends) for other in left if other.ends)
+        if left and decision.wants_active and decision.situation.status is State.ACTIVE and not decision.stops:
+            ready = [step for step in _brought_up(work, address) if step]
+            yield from (Edge(step, other.down) for other in left if other.down for step in ready)
 
 
 def unmake_old_first(work: Work) -> Iterator[Edge]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic, Refused, error
@@ -36,7 +36,7 @@ def lower(
     for law in laws:
         for earlier, later in law(work):
             waits[later].add(earlier)
-    for earlier, later in _remember_last(work):
+    for earlier, later in chain(_rename_first(work), _remember_last(work)):
         waits[later].add(earlier)
     _require_order(waits)
     return tuple(
@@ -71,6 +71,18 @@ def _renames(decisions: Iterable[Decision]) -> dict[Address, Address]:
     return found
 
 
+def _rename_first(work: Work) -> Iterable[Edge]:
+    """An address is given away before anything else is made of it, or in it."""
+    vacated = {c.all[0]["source"]: c.moved for c in work.courses.values() if c.moved}
+    for address, course in work.courses.items() if vacated else ():
+        at: Address | None = address
+        while at is not None:
+            moved = vacated.get(at)
+            if moved and moved != course.moved:
+                yield from (Edge(moved, drafts[0]["id"]) for drafts in (course.old, course.new) if drafts)
+            at = at.parent
+
+
 def _remember_last(work: Work) -> Iterable[Edge]:
     """What is remembered of a resource's needs changes after the needs have."""
 
@@ -79,10 +91,7 @@ def _remember_last(work: Work) -> Iterable[Edge]:
         return ((course.active,), False) if course and course.active else ((), True)
 
     frontier = Frontier(own, lambda address: work.ties.new_ready.get(address, ()))
-    sources = {c.decision.situation.moved_from: c.moved for c in work.courses.values() if c.moved}
     for address, course in work.courses.items():
-        if course.moved and address in sources:
-            yield Edge(sources[address] or "", course.moved)
         if course.renewal:
             yield from (Edge(step, course.renewal) for step in frontier.beyond(address))
             for target in (*work.ties.old_ready.get(address, ()), *work.ties.old_exists.get(address, ())):

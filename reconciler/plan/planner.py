@@ -25,6 +25,7 @@ from reconciler.plan.guards import guard
 from reconciler.plan.lowering import lower
 from reconciler.plan.moves import relocate
 from reconciler.plan.refresh import find_drift
+from reconciler.plan.rotation import Fingerprints, notes_on
 from reconciler.plan.selection import require_known, select
 from reconciler.plan.situation import Known, Survey, survey
 from reconciler.plan.step import Step
@@ -33,7 +34,8 @@ from reconciler.plan.ties import Ties, tie
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """`observed` is None if nobody looked (`-refresh=false`). `now` is ISO 8601, UTC."""
+    """`observed` is None if nobody looked (`-refresh=false`). `now` is ISO 8601, UTC. `fingerprints` are those of the
+    secrets as they are now, where they could be read."""
 
     configuration: Configuration
     snapshot: Snapshot
@@ -42,6 +44,7 @@ class Facts:
     now: str
     tool: str
     provider: str
+    fingerprints: Fingerprints = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +70,16 @@ def make_plan(facts: Facts, options: Options) -> Plan:
         return Plan(_basis(facts, options), (), (), {}, drift, surveyed.diagnostics, options.allowed)
     decisions, ties, problems = _decide(facts, options, surveyed)
     routes, ways = _routes(decisions.values())
-    steps = _steps(facts, decisions, routes, ties)
-    configured = facts.configuration.resources
-    guards = facts.configuration.settings.guards
+    configured, guards = facts.configuration.resources, facts.configuration.settings.guards
     problems = [*surveyed.diagnostics, *problems, *ways, *_contradictions(decisions)]
+    steps = _steps(configured, decisions, routes, ties, is_sound=not problems)
     problems += guard(decisions, configured, guards, options.operation, options.allowed)
     if options.targets or options.excludes:
         problems.append(_partial(len(surveyed.situations) - len(decisions)))
     busy = {step.address for step in steps}
     return Plan(
         basis=_basis(facts, options),
-        changes=tuple(_change(decision, routes.get(address)) for address, decision in decisions.items()),
+        changes=tuple(_change(d, routes.get(a), facts.fingerprints) for a, d in decisions.items()),
         steps=steps,
         desired={a: d.situation.desired for a, d in decisions.items() if a in busy and d.situation.desired},
         drift=drift,
@@ -106,7 +108,7 @@ def _survey(facts: Facts, options: Options) -> Survey:
 
 def _decide(facts: Facts, options: Options, surveyed: Survey) -> tuple[dict[Address, Decision], Ties, list[Diagnostic]]:
     require_known(surveyed.situations, options.replaces, "-replace")
-    wishes = Wishes(facts.configuration.removed, options.replaces, options.operation)
+    wishes = Wishes(facts.configuration.removed, options.replaces, options.operation, facts.fingerprints)
     decisions = {a: decide(situation, wishes) for a, situation in surveyed.situations.items()}
     limited = bool(options.targets or options.excludes)
     if not limited and all(decision.action is Action.NONE for decision in decisions.values()):
@@ -137,13 +139,23 @@ def _routes(decisions: Iterable[Decision]) -> tuple[dict[Address, Route], list[D
 
 
 def _steps(
-    facts: Facts, decisions: Mapping[Address, Decision], routes: Mapping[Address, Route], ties: Ties
+    configured: Mapping[Address, Resource],
+    decisions: Mapping[Address, Decision],
+    routes: Mapping[Address, Route],
+    ties: Ties,
+    is_sound: bool,
 ) -> tuple[Step, ...]:
     """Nothing is ordered, and no graph is needed, where nothing is to be done."""
     if all(decision.action is Action.NONE for decision in decisions.values()):
         return ()
-    require_order(facts.configuration.resources)
-    return lower(decisions, routes, ties)
+    require_order(configured)
+    try:
+        return lower(decisions, routes, ties)
+    except Refused:
+        if is_sound:
+            raise
+        # What contradicts itself may have no order either; the contradiction is what the user has to be told.
+        return ()
 
 
 def _contradictions(decisions: Mapping[Address, Decision]) -> Iterable[Diagnostic]:
@@ -182,19 +194,22 @@ def _partial(left: int) -> Diagnostic:
     )
 
 
-def _change(decision: Decision, way: Route | None) -> Change:
+def _change(decision: Decision, way: Route | None, fingerprints: Fingerprints) -> Change:
     situation, desired = decision.situation, decision.situation.desired
     seen, action = situation.seen, decision.action
     up = way.up if way else ()
     notes = {"invalid": f"the live system says why: {seen.reason}"} if seen and seen.reason else {}
     if desired and situation.record and desired.protect != situation.record.protect:
         notes["protect"] = f"protection is turned {'on' if desired.protect else 'off'}"
+    if decision.differences:
+        notes |= notes_on(situation, fingerprints)
     kept = situation.before if not decision.differences else None
     after = None
     if desired and action in (Action.CREATE, Action.REPLACE):
         after = desired.attributes
     elif desired and action is not Action.FORGET:
-        after = kept if kept is not None else overlaid(situation.before, desired.attributes, situation.kind.collections)
+        wanted = {n: value for n, value in desired.attributes.items() if n not in desired.ignores}
+        after = kept if kept is not None else overlaid(situation.before, wanted, situation.kind.collections)
     gated = any(map(activates, up)) and desired is not None
     return Change(
         address=decision.address,

@@ -9,7 +9,7 @@ from reconciler.diff import Difference, differences
 from reconciler.model.resource import Attributes, Observed, Record
 from reconciler.model.snapshot import Snapshot
 from reconciler.plan.change import Action, Change, Reason
-from reconciler.plan.situation import Known, Situation, survey
+from reconciler.plan.situation import Known, Situation, ours, survey
 
 
 def find_drift(situations: Iterable[Situation]) -> tuple[Change, ...]:
@@ -46,7 +46,7 @@ def _drifted(situation: Situation) -> Change | None:
             reason=Reason("", "It was deleted outside of reconciler"),
             moved_from=situation.moved_from,
         )
-    found = _turned(differences(situation.before, record.attributes, situation.kind))
+    found = turned(ours(situation, record.attributes))
     if not found and seen.status is record.status:
         return None
     return Change(
@@ -63,7 +63,7 @@ def _drifted(situation: Situation) -> Change | None:
     )
 
 
-def _turned(found: tuple[Difference, ...]) -> tuple[Difference, ...]:
+def turned(found: tuple[Difference, ...]) -> tuple[Difference, ...]:
     """Compared from observed to recorded, since only what is recorded is managed; told the way it happened."""
     return tuple(Difference(d.path, d.after, d.before, d.replaces, d.secret) for d in found)
 

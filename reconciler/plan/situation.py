@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from reconciler.config.configuration import Import
-from reconciler.diff import is_alike
+from reconciler.diff import Difference, differences, is_alike
 from reconciler.kinds import kinds
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic, error
@@ -99,6 +99,13 @@ def survey(known: Known) -> Survey:
     recognised.adopt_discovered(known.desired)
     recognised.adopt_imports(known.imports)
     return Survey(situations, live, claims, tuple(recognised.diagnostics))
+
+
+def ours(situation: Situation, wanted: Attributes) -> tuple[Difference, ...]:
+    """What has to change so that there is what is `wanted`, but for what the configuration leaves to others."""
+    found = differences(situation.before, wanted, situation.kind)
+    ignores = situation.desired.ignores if situation.desired else {}
+    return tuple(d for d in found if d.path[0] not in ignores) if ignores else found
 
 
 def natural_key(situation: Situation, situations: Mapping[Address, Situation]) -> tuple[Any, ...] | None:

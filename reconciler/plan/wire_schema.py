@@ -167,8 +167,9 @@ def _resource() -> Schema:
             "protect": _FLAG,
             "discovered": _FLAG,
             "span": _TEXT,
+            "ignores": {"type": "object", "additionalProperties": _TEXT},
         },
-        optional=("attributes", "needs", "refs", "protect", "discovered", "span"),
+        optional=("attributes", "needs", "refs", "protect", "discovered", "span", "ignores"),
     )
 
 

@@ -81,6 +81,7 @@ def encode_resource(resource: Resource) -> dict[str, Any]:
         protect=resource.protect,
         discovered=resource.discovered,
         span=encode_span(resource.span),
+        ignores=dict(resource.ignores),
     )
 
 
@@ -98,6 +99,7 @@ def decode_resource(encoded: Encoded) -> Resource:
         protect=encoded.get("protect", False),
         discovered=encoded.get("discovered", False),
         span=decode_span(encoded.get("span")),
+        ignores=encoded.get("ignores", {}),
     )
 
 

@@ -151,7 +151,8 @@ class Run:
         self.world, self.plan = world, plan
         self.records = dict(snapshot.records)
         self.old = {record.id: record for record in snapshot.records.values()}
-        self.adopted = {step.address: step.remote_id or "" for step in plan.steps if step.remote_id}
+        self.known = {address: record.id for address, record in snapshot.records.items()}
+        self.known |= {step.address: step.remote_id for step in plan.steps if step.remote_id}
         self.seen_covered = {thing.id for thing in world.things.values() if self.is_covered(thing)}
 
     def walk(self, choose: random.Random | None = None, after: set[tuple[str, ...]] | None = None) -> None:
@@ -194,7 +195,7 @@ class Run:
         if need.sort is not NeedSort.READY:
             return True
         record = self.records.get(need.target)
-        thing = self.world.things.get(record.id if record else self.adopted.get(need.target, ""))
+        thing = self.world.things.get(record.id if record else self.known.get(need.target, ""))
         return thing is not None and thing.status == "ACTIVE"
 
     def perform(self, step: Step) -> None:
