@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from reconciler.apply.clock import SystemClock
 from reconciler.apply.drive import GroupCommit, Hands, perform
 from reconciler.apply.event import Event
+from reconciler.apply.journal import Entry
+from reconciler.apply.quarantine import moment
+from reconciler.apply.recovery import Recovered, find_out
 from reconciler.apply.session import Applied, Interrupts, apply_plan
 from reconciler.config.settings import FileStoreSettings, OktaSettings, SandboxSettings, Settings
 from reconciler.kinds import kinds
@@ -89,6 +92,13 @@ class Home:
         okta = self.settings.provider.okta
         return okta.request_timeout_seconds if okta is not None else 10.0
 
+    @property
+    def quarantine(self) -> float:
+        """For how long a request of which nothing was heard may still take effect, in seconds."""
+        okta = self.settings.provider.okta
+        # The embedded sandbox ends with us, and with it all that is on the way.
+        return self.patience + okta.late_seconds if okta is not None else 0.0
+
     def store(self) -> KeptStore:
         return self.shelf.open(self.workspace)
 
@@ -110,6 +120,7 @@ class Live:
     _provider: Provider
     _transport: Transport
     patience: float
+    quarantine: float
 
     def observe(self, wait: Callable[[str, float], None]) -> tuple[Observed, ...]:
         """Everything that is there; `wait` is told every second that it goes on."""
@@ -117,10 +128,20 @@ class Live:
         reading = perform(self._provider.observe(frozenset(kinds())), hands)
         return self._runner.run(_patiently(reading, lambda elapsed: wait(f"Observing {self.name}", elapsed)))
 
+    def find_out(
+        self, snapshot: Snapshot, entries: Sequence[Entry], wait: Callable[[str, float], None]
+    ) -> tuple[Recovered, tuple[Observed, ...]]:
+        """What became of a run that broke off, and everything that is there by then."""
+        clock = SystemClock()
+        asking = perform(find_out(snapshot, entries, self._provider, moment(clock)), Hands(self._transport, clock))
+        told = f"Finding out in {self.name} what became of an interrupted run"
+        return self._runner.run(_patiently(asking, lambda elapsed: wait(told, elapsed)))
+
     def apply(self, plan: Plan, snapshot: Snapshot, books: Books, watcher: Watcher, parallelism: int) -> Applied:
         """Walks the plan. The first interrupt lets calls in flight finish, the second stops at once."""
         journal = GroupCommit(books.store.append)
-        hands = Hands(self._transport, SystemClock(), journal, lease=books.lease, patience=self.patience)
+        hands = Hands(self._transport, SystemClock(), journal, lease=books.lease)
+        hands = replace(hands, patience=self.patience, quarantine=self.quarantine)
         interrupts = Interrupts()
         walk = apply_plan(plan, snapshot, self._provider, hands, watcher.tell, parallelism, interrupts)
 
@@ -132,7 +153,8 @@ class Live:
 
 
 @contextmanager
-def open_live(home: Home) -> Iterator[Live]:
+def open_live(home: Home, read_only: bool = False) -> Iterator[Live]:
+    """`read_only`: a call that could change anything is refused, and not sent."""
     from reconciler.okta.provider import OktaProvider
 
     settings, database = home.settings.provider, home.sandbox
@@ -144,7 +166,9 @@ def open_live(home: Home) -> Iterator[Live]:
             name = "the embedded sandbox"
             transport = _embedded(settings.sandbox or SandboxSettings(), home, database)
         try:
-            yield Live(name, runner, OktaProvider(), transport, home.patience)
+            yield Live(
+                name, runner, OktaProvider(quarantine=home.quarantine), transport, home.patience, home.quarantine
+            )
         finally:
             runner.run(transport.close())
 

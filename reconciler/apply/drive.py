@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.apply.quarantine import QUARANTINE
 from reconciler.model.diagnostic import Refused, error
 from reconciler.ports import (
     Clock,
@@ -37,7 +38,8 @@ class Hands:
     """What a driver works with. `journal` takes entries and returns once those that must be durable are; it is None
     where nothing is written (observing). `sleep` waits, and may raise into the conversation instead. `door` leads to
     foreign hosts; None where nobody asks them anything. Nothing is written while the `lease` has less left than a
-    request may take, `patience` in seconds: it could arrive after another run began."""
+    request may take, `patience` in seconds: it could arrive after another run began. `quarantine` is the time in seconds
+    for which a request of which nothing was heard may still take effect."""
 
     transport: Transport
     clock: Clock
@@ -46,6 +48,7 @@ class Hands:
     door: FetchDoor | None = None
     lease: Lease | None = None
     patience: float = 0.0
+    quarantine: float = QUARANTINE
 
 
 async def perform(conversation: Conversation[T], hands: Hands, width: int = 10) -> T:

@@ -2,7 +2,8 @@
 
 An entry is a JSON line of a hash chain: `seq` counts from 0, `prev` is the `sha` of the line before, `sha` covers all
 else. Kinds: `intent` (durable before the send), then `done`, `refused` or `lost` by the answer; `done` and `adopted`
-entries that carry `edits` say what a step changed of what we remember. No entry holds a body, only its digest.
+entries that carry `edits` say what a step changed of what we remember; `abandoned` that the user took an intent for
+settled. No entry holds a body, only its digest.
 """
 
 from __future__ import annotations
@@ -94,8 +95,17 @@ def _sent(send: Send, account: _Account) -> Conversation[Answer]:
         raise
     outcome = _outcome(answer)
     account.outcomes.append(outcome)
-    yield Journal({"kind": outcome, **about, "status": answer.status})
+    yield Journal({"kind": outcome, **about, "status": answer.status, **_told(send, answer)})
     return answer
+
+
+def _told(send: Send, answer: Answer) -> dict[str, str]:
+    """What the answer to a creation calls the object, or where it says that its making can be followed."""
+    if not answer.ok or send.purpose != "create":
+        return {}
+    shown = answer.body.get("id") if isinstance(answer.body, Mapping) else None
+    told = {"id": shown, "location": answer.headers.get("location")}
+    return {key: value for key, value in told.items() if isinstance(value, str)}
 
 
 def _outcome(answer: Answer) -> str:
@@ -113,7 +123,7 @@ def unsettled(entries: Iterable[Entry]) -> dict[Address, list[Entry]]:
     """By address, the intents to create or delete it (with their outcomes) of which nobody knows what came of them."""
     found: dict[Address, list[Entry]] = {}
     for entry in entries:
-        if edits_of(entry):
+        if edits_of(entry) or entry["kind"] == "abandoned":
             found.pop(Address(entry["address"]), None)
         elif entry["op"] in ("create", "delete"):
             found.setdefault(Address(entry["address"]), []).append(entry)

@@ -3,75 +3,124 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from reconciler.apply.edit import amend, decode_edit
 from reconciler.apply.journal import Entry, edits_of, unsettled
+from reconciler.apply.quarantine import Moment, seconds_left
 from reconciler.apply.record import decode_record
 from reconciler.kinds import kinds
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic, warning
 from reconciler.model.resource import Observed, Record
 from reconciler.model.snapshot import Snapshot
+from reconciler.ports import Conversation, Now, Provider, Sleep
+
+_LONGEST_WAIT = 5.0
+"""Seconds between two looks at what is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """The snapshot with all that is known to have been done, and what is to be said about it."""
+    """The snapshot with all that is known to have been done, and what is to be said about it.
+
+    `unclear` holds, by address, the entries of creations that only the user can settle: no plan may touch them, and
+    they must be journalled again before the journal they come from is forgotten. `wait` is the number of seconds after
+    which to look again, because something that isn't there may still come."""
 
     snapshot: Snapshot
     notes: tuple[Diagnostic, ...] = ()
+    unclear: Mapping[Address, tuple[Entry, ...]] = field(default_factory=dict)
+    wait: float = 0.0
+
+    @property
+    def kept(self) -> tuple[Entry, ...]:
+        return tuple(chain.from_iterable(self.unclear.values()))
 
 
-def recover(snapshot: Snapshot, entries: Iterable[Entry], observed: Iterable[Observed]) -> Recovered:
+def recover(
+    snapshot: Snapshot, entries: Iterable[Entry], observed: Iterable[Observed], now: Moment | None = None
+) -> Recovered:
     """Fold the journal's `entries` (those since the snapshot was written, oldest first) into `snapshot`.
 
-    A creation whose outcome isn't in the journal is looked for in `observed`, by its natural key: found once, it is
-    adopted; not found, it didn't happen; found several times, it is left to the user (a plan refuses to make what is
-    there already). Changes to what exists need none of that: the next plan compares.
+    A creation whose outcome isn't in the journal is looked for in `observed`: by the id that its answer gave, else by
+    its natural key. Found once, it is adopted; not found, it didn't happen, unless at `now` it still may; found several
+    times, it is left to the user. Changes to what exists need none of that: the next plan compares.
     """
     entries = list(entries)
     records = dict(snapshot.records)
     for entry in entries:
         for edit in edits_of(entry):
             amend(records, decode_edit(edit))
-    live = list(observed)
-    notes = [
-        note
-        for address, told in unsettled(entries).items()
-        if (note := _settle(records, address, told[0], live)) is not None
-    ]
-    return Recovered(replace(snapshot, records=records) if entries else snapshot, tuple(notes))
+    return _Recovery(records, list(observed), now).settled(snapshot, entries)
 
 
-def _settle(
-    records: dict[Address, Record], address: Address, intent: Entry, live: Sequence[Observed]
-) -> Diagnostic | None:
-    if intent["op"] == "delete":
-        return _settle_delete(records, address, live)
-    if address in records or "record" not in intent:
-        return None
-    meant = decode_record(intent["record"])
-    claimed = {(r.kind, _parent_id(records, r.address), r.id) for r in records.values()}
-    found = [o for o in live if _is_it(o, meant, intent) and (o.kind, o.parent_id, o.id) not in claimed]
-    if not found:
+def find_out(
+    snapshot: Snapshot, entries: Sequence[Entry], provider: Provider, now: Moment
+) -> Conversation[tuple[Recovered, tuple[Observed, ...]]]:
+    """What became of an earlier run, and the live system as it is by then: looks again until nothing that run sent can
+    take effect any more. `now` is the moment at which this begins."""
+    while True:
+        observed = yield from provider.observe(frozenset(kinds()))
+        now = now.later((yield Now()))
+        found = recover(snapshot, entries, observed, now)
+        if found.wait <= 0:
+            return found, observed
+        yield Sleep(min(found.wait, _LONGEST_WAIT), "an earlier run was interrupted; what it sent last may still come")
+
+
+@dataclass(slots=True)
+class _Recovery:
+    records: dict[Address, Record]
+    live: Sequence[Observed]
+    now: Moment | None
+    unclear: dict[Address, tuple[Entry, ...]] = field(default_factory=dict)
+    wait: float = 0.0
+
+    def settled(self, snapshot: Snapshot, entries: Sequence[Entry]) -> Recovered:
+        notes = [
+            note for address, told in unsettled(entries).items() if (note := self._settle(address, told)) is not None
+        ]
+        found = replace(snapshot, records=self.records) if entries else snapshot
+        return Recovered(found, tuple(notes), self.unclear, self.wait)
+
+    def _settle(self, address: Address, told: Sequence[Entry]) -> Diagnostic | None:
+        intent = told[0]
+        if intent["op"] == "delete":
+            return _settle_delete(self.records, address, self.live)
+        if address in self.records or "record" not in intent:
+            return None
+        meant = decode_record(intent["record"])
+        claimed = {(r.kind, _parent_id(self.records, r.address), r.id) for r in self.records.values()}
+        found = [o for o in self.live if _is_it(o, meant, intent) and (o.kind, o.parent_id, o.id) not in claimed]
+        answered = {entry["id"] for entry in told if "id" in entry}
+        found = [o for o in found if o.id in answered] or found
+        if not found:
+            return self._absent(address, told)
+        if len(found) > 1:
+            self.unclear[address] = tuple(told)
+            return _ambiguous(address, found)
+        match = found[0]
+        self.records[address] = replace(
+            meant, id=match.id, handle=match.handle, status=match.status, fingerprint=match.fingerprint
+        )
+        return warning(
+            "recovery.adopted",
+            f"An earlier run was interrupted while creating {address}; it was made, as {match.id}, and is recorded now",
+            address=address,
+        )
+
+    def _absent(self, address: Address, told: Sequence[Entry]) -> Diagnostic:
+        if self.now is not None:
+            intents = [entry for entry in told if entry["kind"] == "intent"]
+            self.wait = max(self.wait, *(seconds_left(entry, self.now) for entry in intents))
         return warning(
             "recovery.not-made",
             f"An earlier run was interrupted while creating {address}; that did not happen",
             "The next apply creates it.",
             address=address,
         )
-    if len(found) > 1:
-        return _ambiguous(address, found)
-    match = found[0]
-    records[address] = replace(
-        meant, id=match.id, handle=match.handle, status=match.status, fingerprint=match.fingerprint
-    )
-    return warning(
-        "recovery.adopted",
-        f"An earlier run was interrupted while creating {address}; it was made, as {match.id}, and is recorded now",
-        address=address,
-    )
 
 
 def _settle_delete(records: dict[Address, Record], address: Address, live: Sequence[Observed]) -> Diagnostic | None:
@@ -111,6 +160,7 @@ def _ambiguous(address: Address, found: Sequence[Observed]) -> Diagnostic:
     return warning(
         "recovery.ambiguous",
         f"An earlier run was interrupted while creating {address}, and {len(found)} objects could be it: {ids}",
-        f"Delete all but one of them, or name the right one in an import block: {{to: {address}, id: {found[0].id}}}.",
+        f"Nothing is done about {address}, nor about what needs it, until you say which it is: "
+        f"reconciler resolve {address} --adopt ID (or --abandon, if it is none of them). Delete the others.",
         address=address,
     )

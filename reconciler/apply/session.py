@@ -12,6 +12,7 @@ from uuid import uuid4
 from reconciler.apply.drive import Entries, Hands, perform
 from reconciler.apply.event import Event, Failed, Finished, Outcome, Progressed, Started
 from reconciler.apply.interrupts import Interrupts
+from reconciler.apply.quarantine import stamp
 from reconciler.apply.tally import count_done
 from reconciler.apply.task import StepResult
 from reconciler.apply.waiting import Interrupted, Wait
@@ -20,7 +21,7 @@ from reconciler.apply.worker import perform_step
 from reconciler.model.diagnostic import Diagnostic, Refused, error, warning
 from reconciler.model.snapshot import Snapshot
 from reconciler.plan.document import Plan
-from reconciler.plan.step import Step
+from reconciler.plan.step import Op, Step
 from reconciler.ports import Provider, Sleep
 
 __all__ = ["Applied", "Interrupts", "apply_plan"]
@@ -46,6 +47,8 @@ class Applied:
     destroyed: int = 0
     imported: int = 0
     interrupted: bool = False
+    was_in_doubt: bool = False
+    """Whether a creation's answer was lost: then there may be two of what was created."""
 
 
 async def apply_plan(
@@ -71,6 +74,7 @@ async def apply_plan(
         (*session.diagnostics, *_on_the_whole(walk.outcomes, interrupted)),
         *count_done(plan, walk.outcomes),
         interrupted=interrupted,
+        was_in_doubt=session.was_in_doubt,
     )
 
 
@@ -107,6 +111,7 @@ class _Session:
     diagnostics: list[Diagnostic] = field(default_factory=list)
     running: dict[asyncio.Task[StepResult], _Running] = field(default_factory=dict)
     is_watched: bool = True
+    was_in_doubt: bool = False
     must_stop: bool = False
 
     async def run(self, parallelism: int) -> None:
@@ -187,8 +192,10 @@ class _Session:
     async def _journal(self, entries: Entries) -> None:
         if self.hands.journal is None:
             raise RuntimeError("an apply needs a journal")
-        stamp = {"run_id": self.run_id, "serial": self.walk.view.serial, "at": self.hands.clock.wall()}
-        await self.hands.journal([{**entry, **stamp} for entry in entries])
+        self.was_in_doubt |= any(entry["kind"] == "lost" and entry["op"] == Op.CREATE for entry in entries)
+        stamped = {"run_id": self.run_id, "serial": self.walk.view.serial}
+        stamped |= stamp(self.hands.clock, self.hands.quarantine)
+        await self.hands.journal([{**entry, **stamped} for entry in entries])
 
     async def _sleep(self, running: _Running, effect: Sleep) -> None:
         running.sleep = effect

@@ -53,6 +53,15 @@ class OktaSettings(Spec):
         int, Field(ge=1, le=100, description="Share of the org's rate limit this tool may use up, in percent.")
     ] = 80
     request_timeout_seconds: Annotated[float, Field(gt=0, le=600, description="Deadline of one request.")] = 30.0
+    late_seconds: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=3600,
+            description="How long after its deadline a request whose answer was lost may still take effect. "
+            "An unclear creation is not repeated earlier.",
+        ),
+    ] = 30.0
 
 
 class ProviderSettings(Spec):

@@ -94,8 +94,9 @@ class AuthorizationServers(Family):
 
     def create(self, target: Target) -> Conversation[Observed]:
         call = Call("POST", AUTHORIZATION_SERVERS, body=self.creation(target))
+        is_new = self._is_new(target)
         made = yield from make(
-            Creation(call, "create", target.address, lambda: self.find(target), self._is_new(target))
+            Creation(call, "create", target.address, lambda: self.find(target), is_new, self.quarantine)
         )
         there = replace(target, remote=Remote(made))
         try:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from reconciler.apply.quarantine import QUARANTINE
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic, Refused, error
 from reconciler.okta.errors import error_code, is_duplicate, printable, refusal
@@ -27,20 +28,23 @@ _SLACK = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """`find` lists the objects with the natural key; `is_as_wanted` tells whether one may be what we asked for."""
+    """`find` lists the objects with the natural key; `is_as_wanted` tells whether one may be what we asked for.
+
+    `quarantine` is the time in seconds after which a request of which nothing was heard can't take effect any more."""
 
     call: Call
     purpose: str
     address: Address
     find: Callable[[], Conversation[Listing]]
     is_as_wanted: Callable[[Item], bool]
+    quarantine: float = QUARANTINE
 
 
 def make(creation: Creation) -> Conversation[str]:
     """The id of the object, made once. Refused if one like it is already there (`okta.already-exists`)."""
     asked_at: float = yield Now()
     in_doubt = False
-    for _ in range(_ATTEMPTS):
+    for attempt in range(1, _ATTEMPTS + 1):
         answer = yield from ask(creation.call, creation.purpose)
         if answer.ok:
             return (yield from _identify(creation, answer))
@@ -50,10 +54,12 @@ def make(creation: Creation) -> Conversation[str]:
         if not _may_have_happened(answer):
             break
         in_doubt = True
-        listing = yield from _search(creation)
+        is_answered = answer.status in range(400, 500) and answer.status != 408
+        goes_on = attempt < _ATTEMPTS and not is_answered
+        listing = yield from _search(creation, creation.quarantine if goes_on else 0.0)
         if listing.items:
             return (yield from _recognise(creation, listing, asked_at))
-        if answer.status in range(400, 500):
+        if is_answered:
             break
     raise refusal(creation.call, answer, creation.address, creation.purpose)
 
@@ -80,15 +86,18 @@ def _identify(creation: Creation, answer: Answer) -> Conversation[str]:
     return str(candidates[0]["id"])
 
 
-def _search(creation: Creation) -> Conversation[Listing]:
-    """Those with the natural key, as soon as there are any; an empty listing if none appears in good time."""
-    listing = yield from creation.find()
-    for pause in VISIBILITY:
-        if listing.items:
-            break
-        yield Sleep(pause, "looking for what was created")
+def _search(creation: Creation, at_least: float = 0.0) -> Conversation[Listing]:
+    """Those with the natural key, as soon as there are any; an empty listing if none appears in good time, which is
+    not before `at_least` seconds: what a lost request was to make may come late, and would come twice."""
+    waited = 0.0
+    pauses = iter(VISIBILITY)
+    while True:
         listing = yield from creation.find()
-    return listing
+        pause = next(pauses, min(VISIBILITY[-1], at_least - waited))
+        if listing.items or pause <= 0:
+            return listing
+        yield Sleep(pause, "looking for what was created")
+        waited += pause
 
 
 def _recognise(creation: Creation, listing: Listing, asked_at: float | None) -> Conversation[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from reconciler.apply.quarantine import QUARANTINE
 from reconciler.kinds import kinds
 from reconciler.model.diagnostic import Diagnostic, Refused, error
 from reconciler.model.lifecycle import State
@@ -31,6 +32,8 @@ class Family(ABC):
     """Attribute -> field of a request body."""
     secrets: ClassVar[frozenset[str]] = frozenset()
     """Fields of a request body that hold a reference to a secret."""
+    quarantine = QUARANTINE
+    """Seconds for which a request of which nothing was heard may still take effect."""
 
     @abstractmethod
     def collection(self, target: Target) -> str:
@@ -91,6 +94,7 @@ class Family(ABC):
             target.address,
             lambda: self.find(target),
             lambda item: not judge(wanted, self.show(item, target).attributes).ignored,
+            self.quarantine,
         )
         try:
             made = yield from make(creation)

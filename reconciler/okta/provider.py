@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import chain
 from typing import Any
 
+from reconciler.apply.quarantine import QUARANTINE
 from reconciler.model.diagnostic import Refused, error
 from reconciler.model.resource import Observed
 from reconciler.okta.associations import Associations, collection_of
@@ -20,15 +21,19 @@ from reconciler.ports import Conversation, Target, Together
 
 
 class OktaProvider:
-    """An Okta org, or a sandbox that behaves as one. Knows no transport: what it yields is performed elsewhere."""
+    """An Okta org, or a sandbox that behaves as one. Knows no transport: what it yields is performed elsewhere.
 
-    def __init__(self, org: OrgNames | None = None) -> None:
+    `quarantine` is the time in seconds after which a request of which nothing was heard can't take effect any more."""
+
+    def __init__(self, org: OrgNames | None = None, quarantine: float = QUARANTINE) -> None:
         self._servers = McpServers()
         self._associations = Associations()
         self._clients = ClientAuthSettings()
         self._authorization_servers = AuthorizationServers(org or OrgNames())
         families = (self._servers, self._associations, self._clients, self._authorization_servers)
         self._families: Mapping[str, Family] = {family.kind: family for family in families}
+        for family in families:
+            family.quarantine = quarantine
 
     def observe(self, kinds: frozenset[str]) -> Conversation[tuple[Observed, ...]]:
         parts: list[Conversation[tuple[Observed, ...]]] = []

@@ -33,6 +33,8 @@ class Machine:
         self.time = 1000.0
         self.log: list[tuple[str, Any]] = []
 
+    origin = "a test"
+
     def monotonic(self) -> float:
         return self.time
 
