@@ -34,6 +34,8 @@ def encode_record(record: Record) -> dict[str, Any]:
         encoded["discovered"] = True
     if record.fingerprint is not None:
         encoded["fingerprint"] = record.fingerprint
+    if record.secrets:
+        encoded["secrets"] = dict(record.secrets)
     return encoded
 
 
@@ -51,4 +53,5 @@ def decode_record(encoded: Mapping[str, Any]) -> Record:
         protect=encoded.get("protect", False),
         discovered=encoded.get("discovered", False),
         fingerprint=encoded.get("fingerprint"),
+        secrets=encoded.get("secrets", {}),
     )

@@ -12,8 +12,10 @@ from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic, Refused, error
 from reconciler.model.lifecycle import Lifecycle
 from reconciler.model.resource import Need, Observed, Record, Resource
+from reconciler.model.secret import describe
 from reconciler.model.snapshot import Snapshot
 from reconciler.plan.document import Plan
+from reconciler.plan.rotation import sent_by
 from reconciler.plan.step import Step
 from reconciler.ports import Provider, Remote, Target
 
@@ -88,7 +90,8 @@ class Task:
 
     def recorded_as(self, observed: Observed, attributes: Mapping[str, Any] | None = None) -> Record:
         """The desired resource, which turned out to be that object."""
-        desired = self.desired
+        desired, before = self.desired, self.record
+        secrets = {**(before.secrets if before else {}), **self.sent_fingerprints()}
         return Record(
             address=desired.address,
             kind=desired.kind,
@@ -101,7 +104,14 @@ class Task:
             protect=desired.protect,
             discovered=desired.discovered,
             fingerprint=observed.fingerprint,
+            secrets={name: shown for name, shown in secrets.items() if name in desired.attributes},
         )
+
+    def sent_fingerprints(self) -> dict[str, str]:
+        """By attribute, those of the secrets that this step sends."""
+        sent = sent_by(self.step, self.desired)
+        known = self.plan.fingerprints
+        return {name: known[describe(ref)] for name, ref in sent.items() if describe(ref) in known}
 
     def seen_again(self, observed: Observed) -> Record:
         """What is recorded, with the state and the names the live system reports now."""

@@ -26,7 +26,7 @@ class Walk:
         self._steps = tuple(steps)
         self._snapshot = snapshot
         self._records = dict(snapshot.records)
-        self.view = Snapshot(snapshot.lineage, snapshot.serial, MappingProxyType(self._records))
+        self.view = replace(snapshot, records=MappingProxyType(self._records))
         """What is recorded at this moment, and at every later one: it grows with the walk."""
         self.outcomes: dict[str, Outcome] = {}
         self._places = {step.id: place for place, step in enumerate(self._steps)}

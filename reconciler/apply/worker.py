@@ -80,10 +80,11 @@ def _recognition(task: Task, target: Target) -> dict[str, Any]:
     desired = task.desired
     needs = tuple(Need(need.target, need.sort) for need in desired.needs)
     unborn = Record(desired.address, desired.kind, "", desired.attributes, State.PENDING, needs, desired.refs)
+    unborn = replace(unborn, protect=desired.protect, discovered=desired.discovered, secrets=task.sent_fingerprints())
     return {
         "natural_key": key,
         "parent_id": parent.id if parent else None,
-        "record": encode_record(replace(unborn, protect=desired.protect, discovered=desired.discovered)),
+        "record": encode_record(unborn),
     }
 
 

@@ -33,7 +33,8 @@ class Need(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Resource:
     """Desired. `refs` names, by role, the resources whose remote ids the provider needs in its calls (all of them
-    immutable: replacing one replaces this). `discovered` resources are made by the live system; we wait for them."""
+    immutable: replacing one replaces this). `discovered` resources are made by the live system; we wait for them.
+    `ignores` names attributes that others may change once it is there, and says why."""
 
     address: Address
     kind: str
@@ -44,11 +45,13 @@ class Resource:
     protect: bool = False
     discovered: bool = False
     span: Span | None = None
+    ignores: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Recorded. `handle` is the name other objects refer to it by (an ORN), where that is not `id`."""
+    """Recorded. `handle` is the name other objects refer to it by (an ORN), where that is not `id`. `secrets` has the
+    keyed fingerprints of the secrets that were last sent, by attribute."""
 
     address: Address
     kind: str
@@ -61,6 +64,7 @@ class Record:
     protect: bool = False
     discovered: bool = False
     fingerprint: str | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ class Snapshot:
     lineage: str
     serial: int = 0
     records: Mapping[Address, Record] = field(default_factory=dict)
+    secret_key: str = field(default="", repr=False)
+    """What the fingerprints of secrets are taken with, in hexadecimal; empty until the first secret is sent."""
 
     def with_record(self, record: Record) -> Snapshot:
         return replace(self, records={**self.records, record.address: record})

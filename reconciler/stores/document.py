@@ -52,6 +52,9 @@ class ResourceDocument(_Document):
     protect: bool = False
     discovered: bool = False
     fingerprint: str | None = None
+    secrets: Annotated[
+        dict[str, str], Field(description="Attribute -> keyed fingerprint of the secret that was last sent for it.")
+    ] = {}
 
 
 class StateDocument(_Document):
@@ -69,6 +72,13 @@ class StateDocument(_Document):
     who: Annotated[str, Field(description="Who wrote it.")] = ""
     operation: Annotated[str, Field(description="What for: apply, destroy, state...")] = ""
     plan: Annotated[str, Field(description="The fingerprint of the plan that led to it.")] = ""
+    secret_key: Annotated[
+        str,
+        Field(
+            pattern="^([0-9a-f]{64})?$",
+            description="The key of the HMAC-SHA256 by which secrets are told apart.",
+        ),
+    ] = ""
     tool: Annotated[str, Field(description="What wrote it.")] = ""
     sha256: Annotated[
         str,
@@ -107,6 +117,7 @@ def encode(snapshot: Snapshot, origin: Origin | None = None) -> bytes:
         "lineage": snapshot.lineage,
         "serial": snapshot.serial,
         **{name: value for name, value in asdict(origin or Origin()).items() if value},
+        **({"secret_key": snapshot.secret_key} if snapshot.secret_key else {}),
         "tool": _TOOL,
     }
     resources = [_canonical(encode_record(snapshot.records[address])) for address in sorted(snapshot.records)]
@@ -145,7 +156,8 @@ def decode(data: bytes, name: str) -> Snapshot:
         place = ".".join(str(part) for part in invalid.errors()[0]["loc"])
         raise _refused("state.damaged", f"The state {name} is not one: {place} is wrong", name) from None
     records = [decode_record(resource) for resource in raw["resources"]]
-    snapshot = Snapshot(raw["lineage"], raw["serial"], {record.address: record for record in records})
+    held = {record.address: record for record in records}
+    snapshot = Snapshot(raw["lineage"], raw["serial"], held, raw.get("secret_key", ""))
     if len(snapshot.records) < len(records):
         raise _refused("state.damaged", f"The state {name} has two resources of one address", name)
     return snapshot
@@ -227,8 +239,8 @@ def _refused(code: str, summary: str, name: str) -> Refused:
             error(
                 code,
                 summary,
-                f"Nothing was changed. The state before its last change is {name}.backup: look at it, and if it is "
-                f"sound copy it to {name}. What was made since then shows in the next plan as already existing.",
+                "Nothing was changed. `reconciler state repair` finds the newest version that is sound. What was made "
+                "since then shows in the next plan as already existing.",
             )
         ]
     )

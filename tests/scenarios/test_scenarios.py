@@ -36,6 +36,7 @@ STORIES = sorted(path for path in HERE.iterdir() if path.is_dir() and not path.n
 GOLDEN = ("plan.txt", "errors.txt", "calls.txt", "state.after.json")
 _ID = re.compile(r"\b(ems|eas|aus|rsc|rul|00p|scp|op-|00o|0pr)[0-9A-Za-z]{4,}")
 _REQUEST = re.compile(r"errorId oae[-_0-9A-Za-z]+, request [0-9a-f]{32}")
+_FINGERPRINTS = re.compile(r"(fingerprint|had) [0-9a-f]{16}\b")
 _TIMES = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+Z")
 
 
@@ -46,6 +47,7 @@ class Names:
         self._known: dict[str, str] = {}
 
     def __call__(self, text: str) -> str:
+        text = _FINGERPRINTS.sub(r"\1 HMAC", text)
         return _REQUEST.sub("errorId ID, request ID", _TIMES.sub("TIME", _ID.sub(self._name, text)))
 
     def _name(self, match: re.Match[str]) -> str:
@@ -172,4 +174,6 @@ def state_text(pulled: str) -> str:
     kept = {name: value for name, value in document.items() if name in ("version", "serial", "resources")}
     for resource in kept["resources"]:
         resource.pop("fingerprint", None)
+        if "secrets" in resource:
+            resource["secrets"] = sorted(resource["secrets"])
     return json.dumps(kept, indent=1, ensure_ascii=False)
