@@ -162,5 +162,9 @@ def decode_step(encoded: Encoded) -> Step:
 
 
 def filled(**values: Any) -> dict[str, Any]:
-    """Those of the values that are not None, False or empty."""
-    return {name: value for name, value in values.items() if value not in (None, False, "", [], {})}
+    """Those of the values that are not None, False or an empty list or object."""
+    return {
+        name: value
+        for name, value in values.items()
+        if value is not None and value is not False and value != [] and value != {}
+    }
