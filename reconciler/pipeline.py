@@ -116,6 +116,16 @@ def _as_planned(project: Project, saved: Plan) -> Project:
     return candidate if is_same else project
 
 
+def restore(project: Project, request: Request, serial: int, audience: Audience, approved: bool) -> None:
+    """Shows the plan there would be if the state were that of `serial` again; makes it so if that is `approved`."""
+    with _opened(project, request, audience, "state rollback") as site:
+        site.recover()
+        site.snapshot = replace(site.books.store.past(serial), serial=site.snapshot.serial)
+        audience.show(site.plan(request))
+        if approved:
+            _written(site.books.store, site.snapshot)
+
+
 def recorded(project: Project) -> Snapshot | None:
     """The snapshot of the workspace in use, without looking at the live system."""
     with closing(home_of(project).store()) as store:

@@ -1,4 +1,4 @@
-"""`reconciler state list|show|mv|rm|pull|push`"""
+"""`reconciler state list|show|mv|rm|pull|push`, and the verbs of state_versions.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from reconciler import pipeline
-from reconciler.cli import state_edits
+from reconciler.cli import state_edits, state_versions
 from reconciler.cli.console import Console
 from reconciler.cli.files import read_bytes
 from reconciler.cli.options import (
@@ -30,6 +30,10 @@ from reconciler.render.state_text import render_record
 @click.group("state")
 def command() -> None:
     """Look at the recorded resources, or correct the record. The live system is not touched."""
+
+
+for verb in (state_versions.history, state_versions.rollback, state_versions.repair, state_versions.migrate):
+    command.add_command(verb)
 
 
 @command.command("list")

@@ -65,7 +65,8 @@ class _Directory:
                 raise Overtaken
             self._history.mkdir(parents=True, exist_ok=True)
             replace_file(self._state, data, self._backup, self._history / f"{serial}.json")
-            for old in list(self.versions())[: -self.kept]:
+            others = [number for number in self.versions() if number != serial]
+            for old in {*others[: 1 - self.kept], *(number for number in others if number > serial)}:
                 (self._history / f"{old}.json").unlink(missing_ok=True)
             return self._mark() or ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -110,14 +110,18 @@ class KeptStore:
         except Lost:
             raise lost(self.medium.name) from None
 
-    def history(self) -> Sequence[Version]:
-        documents = [(serial, self.medium.version(serial)) for serial in self.medium.versions()]
+    def documents(self) -> list[tuple[int, bytes]]:
+        """The serials and the bytes of the versions that are kept, oldest first."""
+        documents = [(serial, self.medium.version(serial) or b"") for serial in self.medium.versions()]
         kept = self.medium.load()
         if kept is not None and (not documents or documents[-1][1] != kept.data):
             documents.append((decode(kept.data, self.medium.name).serial, kept.data))
+        return documents
+
+    def history(self) -> Sequence[Version]:
         versions: list[Version] = []
-        for serial, data in documents:
-            version = read_version(data) if data is not None else None
+        for serial, data in self.documents():
+            version = read_version(data)
             if version is None or version.serial != serial:
                 raise _tampered(f"Version {serial} of {self.medium.name} isn't what was written")
             if versions and version.previous != versions[-1].sha:
@@ -135,6 +139,16 @@ class KeptStore:
         if read_version(data) is None:
             raise _tampered(f"Version {serial} of {self.medium.name} isn't what was written")
         return decode(data, f"{self.medium.name}, version {serial}")
+
+    def remains(self) -> list[tuple[str, bytes]]:
+        """What can still be read of the state and of the journal, whatever it is, under the name of each."""
+        found = []
+        with suppress(Refused):
+            if (kept := self.medium.load()) is not None:
+                found.append(("json", kept.data))
+        with suppress(Refused):
+            found.append(("journal", self.medium.lines()))
+        return [(kind, data) for kind, data in found if data]
 
     def close(self) -> None:
         self.medium.close()

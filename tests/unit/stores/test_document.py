@@ -75,7 +75,7 @@ def test_a_secret_value_can_not_be_written() -> None:
 def test_an_empty_file_is_refused(data: bytes) -> None:
     code, _, detail = refused(data)
     assert code == "state.empty"
-    assert "state/default.json.backup" in detail
+    assert "state repair" in detail
 
 
 @given(st.integers(1, len(WHOLE) - 2))

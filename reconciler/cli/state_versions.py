@@ -1,0 +1,135 @@
+"""`reconciler state history|rollback|repair|migrate`"""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack, closing
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler import pipeline
+from reconciler.cli.console import Console
+from reconciler.cli.options import (
+    json_option,
+    lock_options,
+    project_of,
+    project_options,
+    reporting,
+    screen_options,
+    switch,
+)
+from reconciler.cli.planning import request_of
+from reconciler.config.files import SourceFile
+from reconciler.config.loader import Inputs, load
+from reconciler.config.settings import StateSettings
+from reconciler.render.page import safe
+from reconciler.stores.kept import KeptStore
+
+
+@click.command("history")
+@json_option
+@project_options
+@screen_options
+@reporting
+def history(console: Console, **flags: Any) -> None:
+    """List the versions of the state, newest first: when, who, in which operation, for which plan."""
+    with closing(pipeline.home_of(project_of(flags)).store()) as store:
+        versions = store.history()
+    for version in versions:
+        if flags["json"]:
+            click.echo(json.dumps(asdict(version)))
+            continue
+        plan = f", plan {version.plan[:12]}" if version.plan else ""
+        told = f"{version.at or 'earlier'}  {safe(version.who)}, {safe(version.operation) or 'without a lock'}{plan}"
+        console.note(f"{version.serial:>6}  {told}, {version.resources} resources")
+
+
+@click.command("rollback")
+@click.option("--to", "serial", type=click.IntRange(0), required=True, metavar="SERIAL", help="See `state history`.")
+@switch("auto-approve", "Put that version back; without this its plan is shown, and nothing changed.")
+@project_options
+@lock_options
+@screen_options
+@reporting
+def rollback(console: Console, serial: int, auto_approve: bool, **flags: Any) -> None:
+    """Show what would be planned if the state were that of SERIAL again, and put it back if that is approved.
+
+    Only the record is put back; the live system is changed by the next apply.
+    """
+    pipeline.restore(project_of(flags), request_of(flags), serial, console, auto_approve)
+    if auto_approve:
+        console.note(f"The state is that of serial {serial} again. This is the plan of the next apply.")
+    else:
+        console.note(f"Nothing was changed. -auto-approve puts version {serial} back, and then this is the next plan.")
+
+
+@click.command("repair")
+@switch("auto-approve", "Do it; without this it is only told what would be done.")
+@project_options
+@lock_options
+@screen_options
+@reporting
+def repair(console: Console, auto_approve: bool, **flags: Any) -> None:
+    """Find out what is damaged, and put the newest sound version in its place."""
+    from reconciler.stores.repair import examine
+    from reconciler.stores.repair import repair as mend
+
+    home = pipeline.home_of(project_of(flags))
+    with closing(home.store()) as store, ExitStack() as stack:
+        if flags["lock"]:
+            stack.enter_context(store.lock("state repair", flags["lock_timeout"]))
+        damage = examine(store)
+        for sentence in damage.found:
+            console.note(f"{safe(sentence)}.")
+        if not damage.found:
+            console.note("Nothing is damaged.")
+            return
+        if not auto_approve:
+            console.note("Nothing was changed. -auto-approve repairs it, and keeps what is there in files.")
+            return
+        _set_aside(console, home.states, store, f"{home.workspace}.damaged")
+        mend(store, damage)
+    if damage.serial is not None:
+        console.note(f"The state is that of serial {damage.serial}.")
+    console.note("What was made and is recorded no more shows in the next plan as already existing.")
+
+
+@click.command("migrate")
+@click.option("--to", "target", required=True, metavar="STORE", help="As in the configuration: 'sqlite: {path: s.db}'.")
+@project_options
+@lock_options
+@screen_options
+@reporting
+def migrate(console: Console, target: str, **flags: Any) -> None:
+    """Copy the state of the workspace in use, its versions and its journal to another store."""
+    from reconciler.stores.migration import migrate as copy
+
+    home = pipeline.home_of(project_of(flags))
+    shelf = replace(home.shelf, settings=_settings_of(target))
+    with closing(home.store()) as source, closing(shelf.open(home.workspace)) as there, ExitStack() as stack:
+        if flags["lock"]:
+            stack.enter_context(source.lock("state migrate", flags["lock_timeout"]))
+            stack.enter_context(there.lock("state migrate", flags["lock_timeout"]))
+        moved = copy(source, there)
+        console.note(
+            f"Copied serial {moved.serial} with {moved.resources} resources and {moved.versions} versions to "
+            f"{safe(there.describe())}.\nNow write in the configuration: state: {{{safe(target)}}}\nThe old state "
+            f"is unchanged in {safe(source.describe())}; don't use it any more."
+        )
+
+
+def _settings_of(text: str) -> StateSettings:
+    source = SourceFile("-to", f"version: 1\nstate: {{{text}}}\n".encode())
+    return load((source,), Inputs()).settings.state
+
+
+def _set_aside(console: Console, directory: Path, store: KeptStore, name: str) -> None:
+    """What is there now, in files on this machine."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for kind, data in store.remains():
+        path = directory / f"{name}.{kind}"
+        path.write_bytes(data)
+        console.note(f"What was there is kept in {safe(str(path))}.")

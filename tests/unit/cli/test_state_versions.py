@@ -1,0 +1,138 @@
+"""The verbs about versions of the state, as a user calls them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from tests.unit.cli.conftest import Reconciler
+
+
+def edit(directory: Path, old: str, new: str) -> None:
+    path = directory / "reconciler.yaml"
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), "utf-8")
+
+
+def test_history_tells_who_when_and_which_plan(applied: Path, reconciler: Reconciler) -> None:
+    edit(applied, "display_name: Todo", "display_name: Tasks")
+    plan = applied / "plan.json"
+    assert reconciler("plan", "-out", str(plan)).code == 0
+    assert reconciler("apply", str(plan)).code == 0
+    ran = reconciler("state", "history")
+    assert ran.code == 0, ran
+    newest, oldest = ran.out.splitlines()
+    fingerprint = json.loads(plan.read_text("utf-8"))["x_fingerprint"]
+    assert re.match(rf"\s+2  \d{{4}}-\S+Z  \S+@\S+, apply, plan {fingerprint[:12]}, \d+ resources$", newest), newest
+    assert oldest.startswith("     1  ")
+    lines = reconciler("state", "history", "-json").out.splitlines()
+    told = [entry for entry in map(json.loads, lines) if "serial" in entry]
+    assert [entry["serial"] for entry in told] == [2, 1]
+    assert told[0]["previous"] == told[1]["sha"]
+
+
+def test_a_flipped_byte_of_the_past_is_told(applied: Path, reconciler: Reconciler) -> None:
+    assert reconciler("state", "rm", "mcp_server.tasks").code == 0
+    path = applied / "state" / "default.history" / "1.json"
+    data = path.read_bytes()
+    path.unlink()
+    path.write_bytes(data.replace(b"  ", b" \t", 1))
+    ran = reconciler("state", "history")
+    assert ran.code == 1
+    assert "Version 1" in ran.out + ran.err
+
+
+def test_rollback_shows_the_plan_first_and_changes_only_the_record(applied: Path, reconciler: Reconciler) -> None:
+    assert reconciler("state", "rm", "mcp_server.tasks").code == 0
+    shown = reconciler("state", "rollback", "-to", "1")
+    assert shown.code == 0, shown
+    assert "No changes" in shown.out
+    assert "Nothing was changed" in shown.out
+    assert "mcp_server.tasks" not in reconciler("state", "list").out
+    done = reconciler("state", "rollback", "-to", "1", "-auto-approve")
+    assert done.code == 0, done
+    assert "mcp_server.tasks" in reconciler("state", "list").out.splitlines()
+    assert reconciler("plan", "-detailed-exitcode").code == 0
+    assert [line.split()[0] for line in reconciler("state", "history").out.splitlines()] == ["3", "2", "1"]
+    assert reconciler("state", "rollback", "-to", "9").code == 1
+
+
+def test_repair_puts_the_newest_sound_version_back(applied: Path, reconciler: Reconciler) -> None:
+    assert "Nothing is damaged" in reconciler("state", "repair").out
+    state = applied / "state" / "default.json"
+    listed = reconciler("state", "list").out
+    data = state.read_bytes()
+    state.unlink()
+    state.write_bytes(data[: len(data) // 2])
+    assert reconciler("plan").code == 1
+    told = reconciler("state", "repair")
+    assert "cut off or damaged" in told.out
+    assert "Nothing was changed" in told.out
+    assert state.read_bytes() == data[: len(data) // 2]
+    assert reconciler("state", "repair", "-auto-approve").code == 0
+    assert state.read_bytes() == data
+    assert (applied / "state" / "default.damaged.json").read_bytes() == data[: len(data) // 2]
+    assert reconciler("state", "list").out == listed
+    assert reconciler("plan", "-detailed-exitcode").code == 0
+
+
+def test_repair_brings_a_lost_state_back(applied: Path, reconciler: Reconciler) -> None:
+    state = applied / "state" / "default.json"
+    data = state.read_bytes()
+    assert reconciler("state", "rm", "mcp_server.tasks").code == 0
+    newest = state.read_bytes()
+    state.unlink()
+    assert reconciler("plan").code == 1
+    assert reconciler("state", "repair", "-auto-approve").code == 0
+    assert state.read_bytes() == newest != data
+
+
+def test_repair_cuts_the_journal_off_where_it_is_damaged(applied: Path, reconciler: Reconciler) -> None:
+    journal = applied / "state" / "default.journal"
+    journal.write_bytes(b"no entry\n")
+    assert reconciler("plan").code == 1
+    ran = reconciler("state", "repair", "-auto-approve")
+    assert ran.code == 0, ran
+    assert "Line 1 of the journal" in ran.out
+    assert journal.read_bytes() == b""
+    assert (applied / "state" / "default.damaged.journal").read_bytes() == b"no entry\n"
+    assert reconciler("plan", "-detailed-exitcode").code == 0
+
+
+def test_migrate_moves_everything_to_another_store_and_back(applied: Path, reconciler: Reconciler) -> None:
+    assert reconciler("state", "mv", "mcp_server.tasks", "mcp_server.chores").code == 0
+    edit(applied, "  tasks:", "  chores:")
+    before = reconciler("state", "pull").out, reconciler("state", "history").out
+    ran = reconciler("state", "migrate", "-to", "sqlite: {path: kept/state.db}")
+    assert ran.code == 0, ran
+    assert "state: {sqlite: {path: kept/state.db}}" in ran.out
+    edit(applied, "version: 1\n", "version: 1\nstate: {sqlite: {path: kept/state.db}}\n")
+    assert (reconciler("state", "pull").out, reconciler("state", "history").out) == before
+    assert reconciler("plan", "-detailed-exitcode").code == 0
+    again = reconciler("state", "migrate", "-to", "file: {path: elsewhere}")
+    assert again.code == 0, again
+    assert (applied / "elsewhere" / "default.json").read_bytes() == (applied / "state" / "default.json").read_bytes()
+    assert reconciler("state", "rm", "mcp_server.chores").code == 0
+    assert reconciler("state", "migrate", "-to", "file: {path: elsewhere}").code == 0, "goes on from there"
+    assert reconciler("state", "migrate", "-to", "file: {path: state}").code == 0
+    edit(applied, "kept/state.db", "kept/other.db")
+    (applied / "pulled.json").write_text(before[0], "utf-8")
+    assert reconciler("state", "push", "pulled.json").code == 0
+    assert "holds another state" in reconciler("state", "migrate", "-to", "file: {path: state}").err
+    assert reconciler("state", "migrate", "-to", "floppy: {}").code == 10
+
+
+def test_a_store_that_is_not_a_file_carries_a_whole_life(configured: Path, reconciler: Reconciler) -> None:
+    edit(configured, "version: 1\n", "version: 1\nstate: {sqlite: {path: state.db}}\n")
+    assert reconciler("apply", "-auto-approve").code == 0
+    assert reconciler("plan", "-detailed-exitcode").code == 0
+    assert reconciler("workspace", "new", "prod").code == 0
+    assert reconciler("workspace", "list").out.split() == ["default", "*", "prod"]
+    assert reconciler("state", "list").out == ""
+    assert reconciler("workspace", "select", "default").code == 0
+    assert "mcp_server.todo" in reconciler("state", "list").out
+    assert reconciler("force-unlock", "any").code == 13
+    assert reconciler("destroy", "-auto-approve", "-allow", "mass-deletion").code == 0
+    assert reconciler("state", "list").out == ""
