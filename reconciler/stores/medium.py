@@ -12,7 +12,6 @@ from typing import Protocol
 from reconciler.model.secret import Reference, Secret
 from reconciler.ports import Holder
 
-
 Resolve = Callable[[Reference], Secret]
 """Reads the secret that a reference points to."""
 

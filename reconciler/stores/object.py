@@ -14,8 +14,8 @@ answers 409 for a conflict that is over a moment later.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from threading import RLock
@@ -29,7 +29,7 @@ from obstore.store import ObjectStore, from_url
 
 from reconciler.config.settings import ObjectStoreSettings
 from reconciler.model.diagnostic import Refused, error
-from reconciler.ports import Holder
+from reconciler.ports import Holder, T
 from reconciler.stores.lease import decode_holder, encode_holder, not_held, other
 from reconciler.stores.medium import Held, Kept, Lost, Overtaken, Resolve
 
@@ -141,8 +141,7 @@ class ObjectMedium:
         return self._read(path) if path is not None else None
 
     def workspaces(self) -> Sequence[str]:
-        with self._asking():
-            found = obstore.list_with_delimiter(self._bucket)["common_prefixes"]
+        found = self._asked(lambda: obstore.list_with_delimiter(self._bucket)["common_prefixes"])
         return [prefix.strip("/").rpartition("/")[2] for prefix in found]
 
     def acquire(self, holder: Holder, ttl: float) -> int:
@@ -184,35 +183,26 @@ class ObjectMedium:
         """A bucket has nothing open."""
 
     def _parts(self, journal: str) -> list[str]:
-        with self._asking():
-            found = obstore.list(self._bucket, f"{self._workspace}/journal/{journal}").collect()
+        prefix = f"{self._workspace}/journal/{journal}"
+        found = self._asked(lambda: obstore.list(self._bucket, prefix).collect())
         return sorted(meta["path"] for meta in found)
 
     def _left(self) -> float:
         """Seconds until the lease is over that the head tells of, by the bucket's own clock."""
         head, _ = self._head()
         clock = f"{self._workspace}/clock"
-        with self._asking():
-            obstore.put(self._bucket, clock, uuid4().hex.encode())
-            now = obstore.head(self._bucket, clock)["last_modified"]
+        self._asked(lambda: obstore.put(self._bucket, clock, uuid4().hex.encode()))
+        now = self._asked(lambda: obstore.head(self._bucket, clock)["last_modified"])
         elapsed: float = (now - self._modified).total_seconds()
         return head.ttl + _RESOLUTION - elapsed
 
     def _head(self) -> tuple[_Head, Any]:
         """What counts now, and the condition on which it may be changed."""
         path = f"{self._workspace}/head.json"
-        with self._asking():
-            for attempt in range(_ATTEMPTS):
-                try:
-                    found = obstore.get(self._bucket, path)
-                    data, meta = bytes(found.bytes()), found.meta
-                    break
-                except FileNotFoundError:
-                    return _Head(), "create"
-                except GenericError:
-                    if attempt == _ATTEMPTS - 1:
-                        raise
-                    sleep(_PAUSE * 2**attempt)
+        found = self._asked(lambda: _get(self._bucket, path))
+        if found is None:
+            return _Head(), "create"
+        data, meta = found
         self._modified = meta["last_modified"]
         try:
             raw = json.loads(data)
@@ -260,11 +250,8 @@ class ObjectMedium:
         raise self._unwritable("it doesn't answer")
 
     def _read(self, path: str) -> bytes | None:
-        with self._asking():
-            try:
-                return bytes(obstore.get(self._bucket, path).bytes())
-            except FileNotFoundError:
-                return None
+        found = self._asked(lambda: _get(self._bucket, path))
+        return found[0] if found is not None else None
 
     def _forget(self, paths: list[str]) -> None:
         """What nothing refers to any more; left over it does no harm."""
@@ -282,15 +269,27 @@ class ObjectMedium:
         if isinstance(problem, PermissionDeniedError | UnauthenticatedError | NotSupportedError):
             raise self._unwritable(type(problem).__name__.removesuffix("Error")) from None
 
-    @contextmanager
-    def _asking(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseError as problem:
-            raise self._unreadable(type(problem).__name__.removesuffix("Error")) from None
+    def _asked(self, question: Callable[[], T]) -> T:
+        """The answer to what can be asked again."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                return question()
+            except BaseError as problem:
+                if attempt == _ATTEMPTS - 1 or not isinstance(problem, GenericError):
+                    raise self._unreadable(type(problem).__name__.removesuffix("Error")) from None
+            sleep(_PAUSE * 2**attempt)
+        raise AssertionError("the last attempt answers or raises")
 
     def _unreadable(self, why: str) -> Refused:
         return Refused([error("state.unreadable", f"{self.name} can't be read: {why}", _WAY)])
 
     def _unwritable(self, why: str) -> Refused:
         return Refused([error("state.unwritable", f"{self.name} can't be written: {why}", _WAY)])
+
+
+def _get(bucket: ObjectStore, path: str) -> tuple[bytes, Any] | None:
+    try:
+        found = obstore.get(bucket, path)
+        return bytes(found.bytes()), found.meta
+    except FileNotFoundError:
+        return None

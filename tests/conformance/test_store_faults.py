@@ -1,0 +1,235 @@
+"""Stores behind a wire that loses what is said: what was done counts as done, and what wasn't is done once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+
+from reconciler.config.settings import HttpStoreSettings
+from reconciler.model.diagnostic import Refused
+from reconciler.model.secret import Secret
+from reconciler.stores.http import HttpMedium
+from reconciler.stores.kept import KeptStore
+from reconciler.stores.object import ObjectMedium, open_bucket
+from reconciler.stores.postgres import PostgresMedium
+from tests.conformance.servers import bucket_settings, postgres_url
+from tests.conformance.store_laws import done, intent, plain, refusal, snapshot
+from tests.conformance.terraform_http import StateServer, serving
+from tests.conformance.unreliable import Wire, unreliable
+
+Behind = Callable[[Wire], Any]
+"""A context: the store behind that wire."""
+
+
+def of_env(reference: Any) -> Secret:
+    return Secret(reference["env"])
+
+
+@contextmanager
+def s3(wire: Wire) -> Iterator[KeptStore]:
+    settings = bucket_settings()
+    with unreliable(settings.options["endpoint"], wire) as endpoint:
+        behind = settings.model_copy(update={"options": {**settings.options, "endpoint": endpoint}})
+        yield KeptStore(ObjectMedium(open_bucket(behind, of_env), "default"))
+
+
+@contextmanager
+def http(wire: Wire) -> Iterator[KeptStore]:
+    with serving(StateServer()) as address, unreliable(address, wire) as behind:
+        settings = HttpStoreSettings(address=f"{behind}/state")
+        with closing(KeptStore(HttpMedium.at(settings, "default", of_env))) as store:
+            yield store
+
+
+@contextmanager
+def gitlab(wire: Wire) -> Iterator[KeptStore]:
+    with serving(StateServer(is_gitlab=True)) as address, unreliable(address, wire) as behind:
+        settings = HttpStoreSettings(
+            address=f"{behind}/state",
+            lock_method="POST",
+            unlock_method="DELETE",
+            username="me",
+            password={"env": "gitlab-token"},
+        )
+        with closing(KeptStore(HttpMedium.at(settings, "default", of_env))) as store:
+            yield store
+
+
+@contextmanager
+def postgres(wire: Wire) -> Iterator[KeptStore]:
+    url, schema = postgres_url()
+    with (
+        unreliable(url, wire) as behind,
+        closing(KeptStore(PostgresMedium(Secret(behind), schema, "default"))) as store,
+    ):
+        yield store
+
+
+def live(store: KeptStore) -> None:
+    """A run, and what must be there after it, once."""
+    with store.lock("apply", 0) as lease:
+        assert lease.remaining() > 0
+        assert store.read() is None
+        store.append([intent("a", 0)])
+        store.append([done("a", 0)])
+        assert plain(store.tail()) == [intent("a", 0), done("a", 0)]
+        store.write(snapshot(1, "a"))
+        store.settle()
+    assert store.read() == snapshot(1, "a")
+    assert list(store.tail()) == []
+    assert [version.serial for version in store.history()] == [1]
+    with store.lock("plan", 0):
+        pass
+
+
+@pytest.mark.parametrize("fault", ["lost", "unanswered"])
+@pytest.mark.parametrize(
+    ("behind", "mark"),
+    [
+        (s3, b"PUT "),
+        (s3, b"/head.json"),
+        (s3, b"/states/"),
+        (s3, b"/journal/"),
+        (http, b"LOCK /state/lock"),
+        (http, b"POST /state"),
+        (http, b"GET /state"),
+        (http, b"UNLOCK /state/lock"),
+        (gitlab, b"POST /state/lock"),
+        (gitlab, b"POST /state?"),
+    ],
+)
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_is_said_and_not_heard_is_found_out(behind: Behind, mark: bytes, fault: str, times: int) -> None:
+    wire = Wire(mark, fault, times)
+    with behind(wire) as store:
+        live(store)
+    assert wire.met == times, "the fault was met"
+
+
+@pytest.mark.parametrize("mark", [b"/head.json", b"/states/", b"/journal/"])
+def test_a_conflict_that_is_over_a_moment_later_is_no_conflict(mark: bytes) -> None:
+    """S3's 409 ConditionalRequestConflict."""
+
+    class Puts(Wire):
+        def take(self, data: bytes) -> str:
+            return super().take(data) if data.startswith(b"PUT ") else ""
+
+    wire = Puts(mark, "conflict", 2)
+    with s3(wire) as store:
+        live(store)
+    assert wire.met == 2
+
+
+@pytest.mark.parametrize("fault", ["lost", "unanswered"])
+@pytest.mark.parametrize("mark", [b"INSERT INTO reconciler_journal", b"INSERT INTO reconciler_history", b"COMMIT"])
+def test_a_connection_that_breaks_costs_nothing_that_was_acknowledged(mark: bytes, fault: str) -> None:
+    wire = Wire()
+    with postgres(wire) as store:
+        with store.lock("apply", 0) as lease:
+            store.append([intent("a", 0), done("a", 0)])
+            wire.mark, wire.fault, wire.times = mark, fault, 1
+            try:
+                store.append([intent("b", 0)])
+                store.write(snapshot(1, "a"))
+            except Refused as refused:
+                assert refused.diagnostics[0].code == "state.unwritable"
+            assert wire.met == 1
+            assert lease.remaining() > 0
+        found = store.read()
+        assert found in (None, snapshot(1, "a"))
+        addresses = {entry["address"] for entry in store.tail()}
+        assert found is not None or {"mcp_server.a", "mcp_server.b"} <= addresses
+        with store.lock("apply", 0):
+            pass
+
+
+@pytest.mark.parametrize("behind", [s3, http, postgres])
+def test_a_store_that_is_not_there_says_so_and_nothing_of_the_credentials(behind: Behind) -> None:
+    wire = Wire(b"", "lost", 10_000)
+    with behind(wire) as store, pytest.raises(Refused) as caught:
+        store.read()
+    (told,) = caught.value.diagnostics
+    assert told.code.startswith("state.")
+    assert "secret" not in f"{told}"
+    assert "postgresql://" not in f"{told}"
+
+
+# ------------------------------------------------------------------------------------------- PostgreSQL and Terraform
+
+
+@contextmanager
+def terraform(url: str, schema: str) -> Iterator[Callable[[str], Any]]:
+    """A connection that does what Terraform's pg backend does."""
+    with psycopg.connect(url, autocommit=True, application_name="Terraform") as connection:
+
+        def ask(sql: str) -> Any:
+            found = connection.execute(sql.replace("SCHEMA", schema).encode()).fetchone()
+            return found[0] if found else None
+
+        yield ask
+
+
+LOCK = "SELECT pg_try_advisory_lock(id) FROM SCHEMA.states WHERE name = 'default'"
+UNLOCK = "SELECT pg_advisory_unlock(id) FROM SCHEMA.states WHERE name = 'default'"
+
+
+def test_terraform_and_we_keep_each_other_out() -> None:
+    url, schema = postgres_url()
+    with closing(KeptStore(PostgresMedium(Secret(url), schema, "default"))) as store, terraform(url, schema) as ask:
+        with store.lock("apply", 0):
+            assert ask(LOCK) is False
+            store.write(snapshot(1))
+        assert ask("SELECT data::json ->> 'serial' FROM SCHEMA.states WHERE name = 'default'") == "1"
+        assert ask(LOCK) is True
+        with pytest.raises(Refused) as caught, store.lock("plan", 0):
+            pass
+        assert caught.value.diagnostics[0].code == "lock.held"
+        assert "Terraform" in caught.value.diagnostics[0].summary
+        assert ask(UNLOCK) is True
+        with store.lock("plan", 0):
+            pass
+
+
+@pytest.mark.parametrize("creation", ["-1", "OPENTOFU"])
+def test_a_workspace_is_not_made_while_terraform_makes_one(creation: str) -> None:
+    from reconciler.stores.postgres import creation_id
+
+    url, schema = postgres_url()
+    number = creation.replace("OPENTOFU", str(creation_id(schema)))
+    with closing(KeptStore(PostgresMedium(Secret(url), schema, "default"))) as store, terraform(url, schema) as ask:
+        store.read()
+        assert ask(f"SELECT pg_try_advisory_lock({number})") is True
+        assert refusal(lambda: store.lock("apply", 0).__enter__()) == "lock.held"
+        assert ask(f"SELECT pg_advisory_unlock({number})") is True
+        with store.lock("apply", 0):
+            assert ask(f"SELECT pg_try_advisory_lock({number})") is True, "held no longer than it takes"
+
+
+def test_the_creation_lock_is_that_of_opentofu() -> None:
+    from reconciler.stores.postgres import creation_id
+
+    assert creation_id("terraform_remote_state") == -3797183428
+    assert creation_id("public") == -2858298208
+
+
+def test_whose_connection_it_is_can_be_seen() -> None:
+    url, schema = postgres_url()
+    store = KeptStore(PostgresMedium(Secret(url), schema, "default"))
+    with closing(store), terraform(url, schema) as ask, store.lock("apply", 0) as lease:
+        held = "SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'reconciler apply%'"
+        assert lease.holder.who.split("@")[0] in ask(held)
+
+
+def test_a_state_of_terraform_is_left_alone() -> None:
+    url, schema = postgres_url()
+    with closing(KeptStore(PostgresMedium(Secret(url), schema, "default"))) as store, terraform(url, schema) as ask:
+        assert store.read() is None
+        theirs = '{"version": 4, "serial": 3, "lineage": "x"}'
+        assert ask(f"INSERT INTO SCHEMA.states (name, data) VALUES ('default', '{theirs}') RETURNING data") == theirs
+        assert refusal(store.read) == "state.foreign"
+        assert refusal(lambda: store.write(snapshot(9))) == "state.foreign"
+        assert ask("SELECT data FROM SCHEMA.states WHERE name = 'default'") == theirs
