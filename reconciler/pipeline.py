@@ -3,6 +3,7 @@
 validate   files -> Configuration
 plan       Configuration + snapshot + observed -> Plan
 apply      the same, then, if approved: walk the plan's steps, and write the new snapshot
+drift      snapshot + observed -> Report; nothing is written, here or there
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from reconciler.apply.clock import SystemClock
 from reconciler.apply.recovery import recover
 from reconciler.apply.session import Applied
 from reconciler.config.configuration import Configuration
+from reconciler.drift import Report, compare
 from reconciler.model.diagnostic import Diagnostic, Refused
 from reconciler.model.resource import Observed
 from reconciler.model.snapshot import Snapshot
@@ -33,6 +35,8 @@ from reconciler.secrets.reader import variables_of
 from reconciler.wiring import Books, Home, Live, Watcher, open_live
 
 TOOL = f"reconciler {__version__}"
+_LOOKING = frozenset({"plan", "drift"})
+"""Operations that only look at the live system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,28 @@ def apply(project: Project, request: Request, audience: Audience) -> Result:
             site.record_observed()
             return Result(made)
         return Result(made, site.perform(made, request.parallelism))
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """`way_back` is the plan that restores what is desired; None unless it was asked for."""
+
+    report: Report
+    configuration: Configuration
+    way_back: Plan | None = None
+
+
+def drift(project: Project, audience: Audience, unmanaged: bool = False, restore: bool = False) -> Inspection:
+    """What no longer agrees with what is recorded. Nothing can be written: the wire refuses it, and the state is not
+    even locked. `unmanaged`: whatever nobody here made counts as drift."""
+    request = Request(Options(), lock=False)
+    with _opened(project, request, audience, "drift") as site:
+        observed = site.observe()
+        site.recover()
+        findings = compare(site.snapshot, observed, site.configuration, unmanaged)
+        now, checked = SystemClock().wall(), len(site.snapshot.records)
+        report = Report(site.workspace, site.live.name, now, checked, findings)
+        return Inspection(report, site.configuration, site.plan(request) if restore else None)
 
 
 def apply_saved(project: Project, saved: Plan, request: Request, audience: Audience) -> Result:
@@ -211,7 +237,7 @@ def _opened(project: Project, request: Request, audience: Audience, operation: s
     home = _home(project, configuration)
     with closing(home.store()) as store, _held(store, request, operation) as lease:
         snapshot = store.read() or Snapshot(lineage="")
-        with open_live(home) as live:
+        with open_live(home, read_only=operation in _LOOKING) as live:
             yield _Site(configuration, home.workspace, Books(store, lease), live, audience, snapshot)
 
 

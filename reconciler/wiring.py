@@ -165,6 +165,10 @@ def open_live(home: Home, read_only: bool = False) -> Iterator[Live]:
             assert database is not None
             name = "the embedded sandbox"
             transport = _embedded(settings.sandbox or SandboxSettings(), home, database)
+        if read_only:
+            from reconciler.okta.read_only import ReadOnlyTransport
+
+            transport = ReadOnlyTransport(transport)
         try:
             yield Live(
                 name, runner, OktaProvider(quarantine=home.quarantine), transport, home.patience, home.quarantine

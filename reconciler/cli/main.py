@@ -28,6 +28,7 @@ VERBS = {
     "plan": "Show what apply would change, and save it with -out.",
     "apply": "Make the live system match the configuration, or perform a saved plan.",
     "destroy": "Unmake everything recorded in this workspace.",
+    "drift": "Show what no longer agrees with what was recorded, and the way back.",
     "show": "Show the state, or a saved plan.",
     "graph": "Draw what needs what, or the steps of the current plan.",
     "state": "Look at the recorded resources, or correct the record.",

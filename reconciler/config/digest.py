@@ -39,4 +39,5 @@ def _meaning(resource: Resource) -> list[object]:
         resource.refs,
         resource.protect,
         resource.discovered,
+        *([resource.ignores] if resource.ignores else []),
     ]

@@ -91,6 +91,7 @@ def _association(server: Block, index: int, definition: Block, clients: list[Blo
         protect=server.spec.protect,
         discovered=discovered,
         span=place,
+        ignores=definition.spec.ignore_changes,
     )
 
 

@@ -128,6 +128,7 @@ def derive(declared: Declarations) -> Iterator[Resource | Diagnostic]:
             },
             status=spec.state,
             protect=spec.protect,
+            ignores=spec.ignore_changes,
             span=block.span(),
         )
 

@@ -16,7 +16,7 @@ from reconciler.model.diagnostic import Diagnostic, error
 from reconciler.model.kind import Block, Declarations, Kind, Reference
 from reconciler.model.lifecycle import Lifecycle, State, Transition
 from reconciler.model.resource import Need, NeedSort, Resource
-from reconciler.model.spec import Scope, SecretReference, Spec, Text, given
+from reconciler.model.spec import Scope, SecretReference, SharedSpec, Text, given
 
 LIFECYCLE = Lifecycle(
     "a client registration",
@@ -24,7 +24,7 @@ LIFECYCLE = Lifecycle(
 )
 
 
-class ClientRegistrationSpec(Spec):
+class ClientRegistrationSpec(SharedSpec):
     """A client of an external authorization server, registered there by hand (static) or by RFC 7591 (dynamic)."""
 
     authorization_server: Annotated[str, Field(description="The external authorization server it is a client of.")]
@@ -104,6 +104,7 @@ def _registration(block: Block, parent: Address) -> Resource:
         needs=(Need(parent, NeedSort.EXISTS, place), Need(association, NeedSort.EXISTS, place)),
         refs={"mcp_server": parent, "association": association},
         protect=spec.protect,
+        ignores=spec.ignore_changes,
         span=block.span(),
     )
 

@@ -74,6 +74,7 @@ def derive(declared: Declarations) -> Iterator[Resource | Diagnostic]:
             status=spec.state,
             needs=tuple(_ready_needs(address, block, clients, declared)),
             protect=spec.protect,
+            ignores=spec.ignore_changes,
             span=block.span(),
         )
 

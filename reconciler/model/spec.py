@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
 
 from reconciler.model.lifecycle import State
 from reconciler.model.secret import REFERENCE_SOURCES, is_reference
@@ -20,7 +21,46 @@ class Spec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class ResourceSpec(Spec):
+def _check_text(value: str) -> str:
+    if value.isprintable():
+        return value
+    hidden = next((c for c in value if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")), None)
+    if hidden is not None:
+        raise ValueError(f"has the invisible character U+{ord(hidden):04X}, which can make a text read as another")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_check_text), Field(min_length=1, max_length=1024)]
+"""Text that will be shown to people: no control, bidirectional or otherwise invisible characters."""
+
+_NO_ATTRIBUTES = {"status", "protect", "ignore_changes", "type"} | {
+    f"{kind}{s}" for kind in ("authorization_server", "mcp_server") for s in ("", "s")
+}
+"""Fields that say what to do with the resource, or what it belongs to, rather than what it is like."""
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+class SharedSpec(Spec):
+    """A block of which others may change a part, once it is there, without that being drift."""
+
+    ignore_changes: Annotated[
+        dict[str, Text],
+        Field(description="Attributes that others may change once it is there, each with the reason why."),
+    ] = {}
+
+    @field_validator("ignore_changes")
+    @classmethod
+    def _names_attributes(cls, value: dict[str, str]) -> dict[str, str]:
+        known = cls.model_fields.keys() - _NO_ATTRIBUTES
+        if unknown := sorted(value.keys() - known):
+            raise ValueError(f"names {unknown[0]}, which can't be left to others; those that can are {_listed(known)}")
+        return value
+
+
+class ResourceSpec(SharedSpec):
     """What every block that becomes a resource may say."""
 
     status: Annotated[
@@ -45,15 +85,6 @@ def is_loopback(host: str | None) -> bool:
         return ip_address(host or "").is_loopback
     except ValueError:
         return False
-
-
-def _check_text(value: str) -> str:
-    if value.isprintable():
-        return value
-    hidden = next((c for c in value if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")), None)
-    if hidden is not None:
-        raise ValueError(f"has the invisible character U+{ord(hidden):04X}, which can make a text read as another")
-    return value
 
 
 def _check_url(value: str) -> str:
@@ -119,9 +150,6 @@ def _reference_schema() -> dict[str, Any]:
         "maxProperties": 1,
     }
 
-
-Text = Annotated[str, AfterValidator(_check_text), Field(min_length=1, max_length=1024)]
-"""Text that will be shown to people: no control, bidirectional or otherwise invisible characters."""
 
 Url = Annotated[str, AfterValidator(_check_url), Field(max_length=2048, json_schema_extra={"format": "uri"})]
 """An https URL kept exactly as written (a trailing slash counts); http only on loopback."""
