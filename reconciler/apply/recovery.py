@@ -8,6 +8,7 @@ from itertools import chain
 
 from reconciler.apply.edit import amend, decode_edit
 from reconciler.apply.journal import Entry, edits_of, unsettled
+from reconciler.apply.observing import observe
 from reconciler.apply.quarantine import Moment, seconds_left
 from reconciler.apply.record import decode_record
 from reconciler.kinds import kinds
@@ -49,11 +50,15 @@ def recover(
     times, it is left to the user. Changes to what exists need none of that: the next plan compares.
     """
     entries = list(entries)
+    return _Recovery(_amended(snapshot, entries), list(observed), now).settled(snapshot, entries)
+
+
+def _amended(snapshot: Snapshot, entries: Iterable[Entry]) -> dict[Address, Record]:
     records = dict(snapshot.records)
     for entry in entries:
         for edit in edits_of(entry):
             amend(records, decode_edit(edit))
-    return _Recovery(records, list(observed), now).settled(snapshot, entries)
+    return records
 
 
 def find_out(
@@ -61,8 +66,9 @@ def find_out(
 ) -> Conversation[tuple[Recovered, tuple[Observed, ...]]]:
     """What became of an earlier run, and the live system as it is by then: looks again until nothing that run sent can
     take effect any more. `now` is the moment at which this begins."""
+    recorded = replace(snapshot, records=_amended(snapshot, entries))
     while True:
-        observed = yield from provider.observe(frozenset(kinds()))
+        observed = yield from observe(recorded, provider)
         now = now.later((yield Now()))
         found = recover(snapshot, entries, observed, now)
         if found.wait <= 0:
