@@ -131,8 +131,11 @@ def meddle(world: World, draw: st.DataObject) -> None:
         elif what == "INACTIVE" and thing.kind == "authorization_server":
             thing.status = what
         elif what.isupper() and thing.kind in ("mcp_server", "association"):
-            is_row = thing.discovered and what == "PENDING"
-            thing.status = "INVALID" if is_row else what
+            thing.status = "INVALID" if thing.discovered else what
+            if thing.discovered:
+                # It comes back whenever the live system wants; what that grants is in nobody's hand unless its server
+                # is not ACTIVE.
+                world.things[thing.parent or ""].status = "INVALID"
 
 
 def settled(world: World, blocks: Blocks, snapshot: Snapshot, seed: int) -> Snapshot:
