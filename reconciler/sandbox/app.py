@@ -32,7 +32,7 @@ from reconciler.sandbox.exchange import (
     send_response,
 )
 from reconciler.sandbox.faults import Faults
-from reconciler.sandbox.hosts import Unreachable
+from reconciler.sandbox.hosts import Hosts
 from reconciler.sandbox.limits import Limits, headers
 from reconciler.sandbox.options import SandboxOptions, ServiceApp
 from reconciler.sandbox.org import Org
@@ -40,6 +40,7 @@ from reconciler.sandbox.registration import refresh
 from reconciler.sandbox.routes import bucket, find_route
 from reconciler.sandbox.settling import settle
 from reconciler.sandbox.tokens import authenticate, require_scope
+from reconciler.sandbox.troubles import SECONDS, Slow, Unreachable
 
 __all__ = ["Sandbox", "SandboxOptions", "ServiceApp", "create_app"]
 
@@ -70,6 +71,11 @@ class Sandbox:
             self._faults.add(fault)
         self._notice_world()
 
+    @property
+    def hosts(self) -> Hosts | None:
+        """The hosts of its world; None: nobody plays any."""
+        return self._org.hosts
+
     def close(self) -> None:
         self._org.db.close()
 
@@ -97,11 +103,13 @@ class Sandbox:
     async def _answer_as_host(self, request: Request, deliver: Deliver) -> None:
         assert self._org.hosts is not None
         try:
-            response = self._org.hosts.answer(request.method, request.host, request.path)
+            response = self._org.hosts.answer(request)
+        except Slow as slow:
+            await asyncio.sleep(SECONDS)
+            response = slow.response
         except Unreachable:
             await break_off(deliver)
-        else:
-            await send_response(response, deliver)
+        await send_response(response, deliver)
 
     async def _answer_as_okta(self, request: Request, deliver: Deliver) -> None:
         faults = self._faults.take(request.method, request.path)

@@ -1,4 +1,4 @@
-"""Custom authorization servers: `/api/v1/authorizationServers`, with their scopes and published metadata."""
+"""Custom authorization servers: `/api/v1/authorizationServers`, with their scopes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 from reconciler.sandbox import paging
 from reconciler.sandbox.bodies import read_body
 from reconciler.sandbox.database import Item
-from reconciler.sandbox.errors import duplicate, not_found, read_only, referenced, refused
+from reconciler.sandbox.errors import duplicate, read_only, referenced, refused
 from reconciler.sandbox.exchange import Request, Response
-from reconciler.sandbox.hosts import JWT_BEARER
 from reconciler.sandbox.lifecycle import next_state
 from reconciler.sandbox.org import Org
 from reconciler.sandbox.registration import notice_lost_authorization_server
@@ -82,26 +81,6 @@ def deactivate(org: Org, request: Request) -> Response:
     org.log(request.actor, "app.oauth2.as.deactivated", server)
     notice_lost_authorization_server(org, server.id)
     return Response(204)
-
-
-def read_metadata(org: Org, request: Request) -> Response:
-    """RFC 8414, of ACTIVE servers; needs no authentication."""
-    server = org.db.get("authorization_server", request.args[0])
-    if server is None or server.status != "ACTIVE":
-        raise not_found(request.args[0], "AuthorizationServer")
-    issuer = f"{request.base}/oauth2/{server.id}"
-    published = [s.body["name"] for s in org.db.items("scope", server.id) if s.body["metadataPublish"] == "ALL_CLIENTS"]
-    document = {
-        "issuer": issuer,
-        "authorization_endpoint": f"{issuer}/v1/authorize",
-        "token_endpoint": f"{issuer}/v1/token",
-        "jwks_uri": f"{issuer}/v1/keys",
-        "response_types_supported": ["code"],
-        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials", JWT_BEARER],
-        "scopes_supported": [*SYSTEM_SCOPES, *published],
-        "code_challenge_methods_supported": ["S256"],
-    }
-    return Response(200, document)
 
 
 def create_scope(org: Org, request: Request) -> Response:

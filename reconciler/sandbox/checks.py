@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 
 from reconciler.sandbox.database import Item
 from reconciler.sandbox.exchange import Response
-from reconciler.sandbox.hosts import ID_JAG_PROFILE, JWT_BEARER, Unreachable
+from reconciler.sandbox.hosts import ID_JAG_PROFILE, JWT_BEARER
 from reconciler.sandbox.org import Org
+from reconciler.sandbox.troubles import Unreachable
 
 ID_JAG = "urn:ietf:params:oauth:token-type:id-jag"
 _PRM = "/.well-known/oauth-protected-resource"
@@ -64,7 +65,7 @@ def resource_problem(org: Org, url: str) -> str | None:
         return f"{url} could not be reached."
     if answer.status == 404 or answer.status >= 500:
         return f"{url} answered {answer.status}."
-    return None
+    return _oddity(url, answer)
 
 
 def read_resource(org: Org, url: str) -> dict[str, Any] | str:
@@ -159,7 +160,14 @@ def _endpoint_problem(org: Org, url: str) -> str | None:
         return f"The token endpoint {url} could not be reached."
     if answer.status in (404, 405) or answer.status >= 500:
         return f"The token endpoint {url} answered {answer.status}."
-    return None
+    return _oddity(f"The token endpoint {url}", answer)
+
+
+def _oddity(what: str, answer: Response) -> str | None:
+    """What no endpoint of these protocols does."""
+    if 300 <= answer.status < 400:
+        return f"{what} redirects, which is not followed."
+    return f"{what} answers with something else than JSON." if isinstance(answer.body, bytes) else None
 
 
 def _fetch(org: Org, method: str, url: str) -> Response | None:

@@ -10,8 +10,8 @@ from reconciler.sandbox.bodies import merge, read_body, read_patch
 from reconciler.sandbox.database import Item
 from reconciler.sandbox.errors import Cause, OktaError, invalid
 from reconciler.sandbox.exchange import Request, Response
-from reconciler.sandbox.hosts import Unreachable
 from reconciler.sandbox.org import Org
+from reconciler.sandbox.troubles import Unreachable
 
 PATH = "/resource-servers/api/v1/client-auth-settings"
 _STORED = ("name", "registrationType", "clientId", "scopes")

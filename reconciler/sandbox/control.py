@@ -39,7 +39,7 @@ _EVENTS: dict[str, tuple[EventType, EventType]] = {
 
 
 def control(org: Org, faults: Faults, request: Request) -> Response:
-    """`faults` (GET, POST, DELETE), `objects` (GET, DELETE), `edit` and `refresh` (POST)."""
+    """`faults` (GET, POST, DELETE), `objects` (GET, DELETE), `world` (GET), `edit` and `refresh` (POST)."""
     match request.method, request.path.removeprefix("/sandbox/").strip("/"):
         case "GET", "faults":
             return Response(200, faults.shown())
@@ -53,6 +53,8 @@ def control(org: Org, faults: Faults, request: Request) -> Response:
         case "DELETE", "objects":
             org.db.clear()
             return Response(204)
+        case "GET", "world":
+            return Response(200, {"hosts": org.hosts.names if org.hosts is not None else None})
         case "POST", "edit":
             return _edit(org, read_document(request, "edit"))
         case "POST", "refresh":

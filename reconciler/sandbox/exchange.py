@@ -57,7 +57,7 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """`body` is JSON to be encoded; None for an empty body."""
+    """`body` is JSON to be encoded, or bytes to be sent as they are; None for an empty body."""
 
     status: int
     body: Any = None
@@ -110,9 +110,11 @@ async def break_off(deliver: Deliver) -> None:
 
 
 def _encoded(response: Response) -> tuple[bytes, list[tuple[bytes, bytes]]]:
-    payload = b"" if response.body is None else json.dumps(response.body, separators=(",", ":")).encode()
+    body = response.body
+    is_raw = isinstance(body, bytes)
+    payload = body if is_raw else b"" if body is None else json.dumps(body, separators=(",", ":")).encode()
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
-    if response.body is not None:
+    if body is not None and not is_raw:
         headers.append((b"content-type", b"application/json"))
     if response.status != 204:
         headers.append((b"content-length", str(len(payload)).encode()))

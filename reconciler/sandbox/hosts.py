@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
-from reconciler.sandbox.exchange import Response
+from reconciler.sandbox.exchange import Request, Response
+from reconciler.sandbox.foreign_clients import Answering, ForeignClients
+from reconciler.sandbox.troubles import Troubled, Unreachable
 from reconciler.sandbox.world import ForeignAuthorizationServer, ForeignMcpServer, World
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -17,16 +19,14 @@ _METADATA = ("/.well-known/oauth-authorization-server", "/.well-known/openid-con
 _PORTS = {"https": 443, "http": 80}
 
 
-class Unreachable(Exception):
-    """Nothing answers at that address."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What stands at one path of one host."""
+    """What stands at one path of one host, and below it where `deep`."""
 
-    answer: Callable[[str], Response]
+    answer: Answering
     status: int | None
+    troubled: Troubled
+    deep: bool = False
 
 
 class Hosts:
@@ -40,26 +40,39 @@ class Hosts:
         for issuer in world.authorization_servers:
             self._add_authorization_server(issuer)
 
+    @property
+    def names(self) -> list[str]:
+        """As they stand in a Host header."""
+        return sorted(self._places)
+
     def knows(self, host: str) -> bool:
         return _canonical(host) in self._places
 
-    def answer(self, method: str, host: str, path: str) -> Response:
-        """What that host answers; Unreachable if it is down or not in the world."""
-        name = _canonical(host)
+    def answer(self, request: Request) -> Response:
+        """What the host it is for answers; Unreachable if that is down, in such trouble, or not in the world."""
+        name = _canonical(request.host)
         if name not in self._places or name in self._down:
             raise Unreachable(name)
-        place = self._places[name].get(path or "/")
+        place = self._at(name, request.path or "/")
         if place is None:
             return Response(404, {"error": "not_found"})
-        return Response(place.status, {"error": "server_error"}) if place.status else place.answer(method)
+        if place.status:
+            return Response(place.status, {"error": "server_error"})
+        return place.troubled.answer(partial(place.answer, request))
 
     def fetch(self, method: str, url: str) -> Response:
-        """The answer to a request for that URL; Unreachable if there can't be one."""
+        """The answer to a bare request for that URL; Unreachable if there can't be one."""
         try:
             parts = urlsplit(url)
-            return self.answer(method, _host_of(url), parts.path)
+            origin, query = f"{parts.scheme}://{parts.netloc}", dict(parse_qsl(parts.query))
+            return self.answer(Request(method, parts.path, query, {}, b"", origin, _host_of(url)))
         except ValueError:
             raise Unreachable(url) from None
+
+    def _at(self, name: str, path: str) -> _Place | None:
+        places = self._places[name]
+        above = places.get(path.rpartition("/")[0])
+        return places.get(path) or (above if above is not None and above.deep else None)
 
     def _put(self, url: str, path: str, place: _Place) -> None:
         self._places.setdefault(_host_of(url), {}).setdefault(path, place)
@@ -69,8 +82,9 @@ class Hosts:
         path = parts.path.rstrip("/")
         known_at = f"{parts.scheme}://{parts.netloc}{_PRM}{path}"
         challenge = {"WWW-Authenticate": f'Bearer resource_metadata="{known_at}"' if server.metadata else "Bearer"}
-        resource = _Place(lambda _: Response(401, {"error": "invalid_token"}, dict(challenge)), server.status)
-        metadata = _Place(_published(_resource_metadata(server), server.metadata), server.status)
+        troubled = Troubled(server.trouble)
+        resource = _Place(lambda _: Response(401, {"error": "invalid_token"}, dict(challenge)), server.status, troubled)
+        metadata = _Place(_published(_resource_metadata(server), server.metadata), server.status, troubled)
         self._put(server.url, parts.path or "/", resource)
         for where in (_PRM + path, path + _PRM, _PRM):
             self._put(server.url, where, metadata)
@@ -79,26 +93,24 @@ class Hosts:
 
     def _add_authorization_server(self, server: ForeignAuthorizationServer) -> None:
         path = urlsplit(server.issuer).path.rstrip("/")
-        metadata = _Place(_published(_issuer_metadata(server), server.metadata), server.status)
+        troubled = Troubled(server.trouble)
+        metadata = _Place(_published(_issuer_metadata(server), server.metadata), server.status, troubled)
         for known in _METADATA:
             self._put(server.issuer, known + path, metadata)
             self._put(server.issuer, path + known, metadata)
-        self._put_endpoint(server.authorization_endpoint, server.status, _authorize)
-        self._put_endpoint(server.token_endpoint, server.status, _token)
-        if server.registration_endpoint:
-            self._put_endpoint(server.registration_endpoint, server.status, _register)
+        clients = ForeignClients(server)
+        for url, answer in clients.endpoints().items():
+            is_deep = url == server.registration_endpoint
+            self._put(url, urlsplit(url).path or "/", _Place(answer, server.status, troubled, is_deep))
         if server.down:
             self._down.add(_host_of(server.issuer))
 
-    def _put_endpoint(self, url: str, status: int | None, answer: Callable[[str], Response]) -> None:
-        self._put(url, urlsplit(url).path or "/", _Place(answer, status))
 
-
-def _published(document: dict[str, Any], is_published: bool) -> Callable[[str], Response]:
-    def answer(method: str) -> Response:
+def _published(document: dict[str, Any], is_published: bool) -> Answering:
+    def answer(request: Request) -> Response:
         if not is_published:
             return Response(404, {"error": "not_found"})
-        return Response(200, document) if method == "GET" else Response(405)
+        return Response(200, document) if request.method == "GET" else Response(405)
 
     return answer
 
@@ -134,20 +146,6 @@ def _issuer_metadata(server: ForeignAuthorizationServer) -> dict[str, Any]:
     if server.id_jag:
         document["authorization_grant_profiles_supported"] = [ID_JAG_PROFILE]
     return document
-
-
-def _authorize(method: str) -> Response:
-    return Response(400, {"error": "invalid_request"})
-
-
-def _token(method: str) -> Response:
-    return Response(401, {"error": "invalid_client"}) if method == "POST" else Response(405)
-
-
-def _register(method: str) -> Response:
-    if method != "POST":
-        return Response(405)
-    return Response(201, {"client_id": "dynamically-registered", "client_id_issued_at": 0})
 
 
 def _host_of(url: str) -> str:

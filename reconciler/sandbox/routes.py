@@ -13,6 +13,7 @@ from reconciler.sandbox import (
     operations,
     org_facts,
     policies,
+    published,
     tokens,
 )
 from reconciler.sandbox.errors import OktaError, no_such_path, wrong_method
@@ -96,8 +97,17 @@ _ROUTES = (
     Route("GET", "/api/v1/org", org_facts.read, "okta.orgs"),
     Route("GET", "/api/v1/logs", org_facts.read_logs, "okta.logs"),
     Route("POST", tokens.PATH, tokens.grant, None),
-    Route("GET", "/.well-known/oauth-authorization-server/oauth2/*", authorization_servers.read_metadata, None),
-    Route("GET", "/oauth2/*/.well-known/oauth-authorization-server", authorization_servers.read_metadata, None),
+    *(
+        Route("GET", path, answer, None)
+        for known in ("oauth-authorization-server", "openid-configuration")
+        for path, answer in (
+            (f"/.well-known/{known}", published.read_org),
+            (f"/.well-known/{known}/oauth2/*", published.read_metadata),
+            (f"/oauth2/*/.well-known/{known}", published.read_metadata),
+        )
+    ),
+    Route("GET", "/oauth2/*/v1/keys", published.read_keys, None),
+    Route("POST", "/oauth2/*/v1/token", published.grant, None),
 )
 
 _BY_LENGTH: dict[int, list[tuple[list[str], dict[str, Route]]]] = {}

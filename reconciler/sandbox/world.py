@@ -10,6 +10,7 @@ import yaml
 
 from reconciler.model.diagnostic import Diagnostic, Refused, Span, error
 from reconciler.sandbox.faults import FAULT_SCHEMA
+from reconciler.sandbox.troubles import TROUBLES
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_CHARACTERS = 2_000_000
@@ -28,11 +29,13 @@ class ForeignMcpServer:
     published_resource: str | None = None
     down: bool = False
     status: int | None = None
+    trouble: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ForeignAuthorizationServer:
-    """`id_jag`: it says that it takes ID-JAGs (Cross-App Access). `status`: what it answers everything with."""
+    """`id_jag`: it says that it takes ID-JAGs (Cross-App Access). `status`: what it answers everything with. `clients`:
+    the secrets of the clients it knows, by their ids."""
 
     issuer: str
     authorization_endpoint: str
@@ -45,6 +48,8 @@ class ForeignAuthorizationServer:
     published_issuer: str | None = None
     down: bool = False
     status: int | None = None
+    trouble: str | None = None
+    clients: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,10 @@ _TROUBLES = {
     "metadata": {"type": "boolean", "default": True, "description": "false: it publishes no metadata (404)."},
     "down": {"type": "boolean", "default": False, "description": "Its host can't be reached."},
     "status": {"type": "integer", "minimum": 400, "maximum": 599, "description": "What it answers everything with."},
+    "trouble": {
+        "enum": list(TROUBLES),
+        "description": "; ".join(f"{name}: {meaning}" for name, meaning in TROUBLES.items()),
+    },
 }
 
 
@@ -116,6 +125,11 @@ def _authorization_server_schema() -> dict[str, Any]:
             "grant_types": {**_WORDS, "description": "authorization_code and refresh_token if omitted."},
             "scopes": {**_WORDS, "description": "scopes_supported of its metadata."},
             "id_jag": {"type": "boolean", "default": False, "description": "It takes ID-JAGs (Cross-App Access)."},
+            "clients": {
+                "type": "object",
+                "additionalProperties": {"type": "string", "minLength": 1},
+                "description": "The clients it knows: client id -> made-up secret.",
+            },
             "published_issuer": {**_URL, "description": "A wrong `issuer` in its metadata."},
             **_TROUBLES,
         },
