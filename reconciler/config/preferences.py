@@ -26,6 +26,7 @@ _EXACTLY_ONE = {
     ("provider",): ("sandbox", "okta"),
     ("state",): ("file", "sqlite", "postgres", "object", "http"),
     ("provider", "okta", "auth"): ("token", "private_key_jwt"),
+    ("state", "encryption"): ("key", "aws_kms"),
 }
 
 

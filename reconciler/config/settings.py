@@ -119,6 +119,28 @@ class HttpStoreSettings(Spec):
     timeout_seconds: Annotated[float, Field(gt=0, le=600, description="Deadline of one request.")] = 30.0
 
 
+class AwsKmsSettings(Spec):
+    """A key of the AWS Key Management Service."""
+
+    key_id: Annotated[Text, Field(description="Its id, ARN or alias (alias/NAME).")]
+    region: Annotated[Text, Field(description="Its region; that of the environment if omitted.")] | None = None
+    endpoint_url: Annotated[Url, Field(description="Another address of the service.")] | None = None
+
+
+class EncryptionSettings(Spec):
+    """Encrypts state, journal and saved plans: AES-256-GCM under a key that is named here and kept elsewhere."""
+
+    key: SecretReference | None = None
+    aws_kms: AwsKmsSettings | None = None
+    previous: Annotated[
+        list[SecretReference], Field(description="Former keys, which still open what was encrypted with them.")
+    ] = []
+    previous_aws_kms: Annotated[list[AwsKmsSettings], Field(description="Former keys in AWS KMS.")] = []
+    accept_plain: Annotated[
+        bool, Field(description="Also read what was written before there was a key; for the first apply with one.")
+    ] = False
+
+
 class StateSettings(Spec):
     """Exactly one store."""
 
@@ -136,6 +158,7 @@ class StateSettings(Spec):
             "that it died (sqlite, postgres, object). At least thrice the provider's request timeout is used.",
         ),
     ] = 120.0
+    encryption: EncryptionSettings | None = None
 
 
 class GuardSettings(Spec):

@@ -193,6 +193,9 @@ def _require_readable(raw: Any, name: str) -> None:
                 )
             ]
         )
+    if "sealed" in raw:
+        told = f"The state {name} is encrypted, and the configuration names no key"
+        raise Refused([error("state.key", told, "Name its key under state.encryption.key. Nothing was changed.")])
     needed = raw.get("min_reader")
     if isinstance(needed, int) and needed > FORMAT:
         raise Refused(

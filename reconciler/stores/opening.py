@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reconciler.config.settings import FileStoreSettings, StateSettings
 from reconciler.model.diagnostic import Refused, error
@@ -13,6 +14,9 @@ from reconciler.stores.file import FileStore, workspaces
 from reconciler.stores.kept import KeptStore
 from reconciler.stores.medium import Medium, Resolve
 from reconciler.stores.names import DEFAULT, require_name
+
+if TYPE_CHECKING:
+    from reconciler.stores.crypt import Seal
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +31,19 @@ class Shelf:
 
     def open(self, workspace: str) -> KeptStore:
         """The store of that workspace; close it. Refused for a name that none may have, and as stores refuse."""
-        if self._is_file:
+        if self._is_file and self.settings.encryption is None:
             return FileStore(self._files, workspace)
-        medium = self._medium(require_name(workspace))
-        return KeptStore(medium, max(self.settings.lease_seconds, self.least_lease))
+        name = require_name(workspace)
+        medium = FileStore(self._files, name).medium if self._is_file else self._medium(name)
+        return KeptStore(self._sealed(medium, name), max(self.settings.lease_seconds, self.least_lease))
+
+    def seal(self, workspace: str, name: str) -> Seal | None:
+        """What encrypts for that workspace; None if nothing is to be encrypted. `name` is what the place is called."""
+        from reconciler.stores.crypt import Seal
+        from reconciler.stores.keys import KeyRing
+
+        chosen = self.settings.encryption
+        return None if chosen is None else Seal(KeyRing(chosen, self.resolve), workspace, name)
 
     def workspaces(self) -> Sequence[str]:
         """Those that have anything kept, and the default one, by name."""
@@ -48,6 +61,15 @@ class Shelf:
     @property
     def _files(self) -> Path:
         return self.directory / (self.settings.file or FileStoreSettings()).path
+
+    def _sealed(self, medium: Medium, workspace: str) -> Medium:
+        seal, chosen = self.seal(workspace, medium.name), self.settings.encryption
+        if seal is None or chosen is None:
+            return medium
+        from reconciler.stores.pins import Pins, pins_home
+        from reconciler.stores.sealed import SealedMedium
+
+        return SealedMedium(medium, seal, Pins(pins_home()), chosen.accept_plain)
 
     def _medium(self, workspace: str) -> Medium:
         settings = self.settings
