@@ -9,7 +9,7 @@ drift      snapshot + observed -> Report; nothing is written, here or there
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -17,10 +17,11 @@ from uuid import uuid4
 
 from reconciler import __version__
 from reconciler.apply.clock import SystemClock
-from reconciler.apply.recovery import recover
 from reconciler.apply.session import Applied
+from reconciler.apply.sweep import find_duplicates
 from reconciler.config.configuration import Configuration
 from reconciler.drift import Report, compare
+from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic, Refused
 from reconciler.model.resource import Observed
 from reconciler.model.snapshot import Snapshot
@@ -28,10 +29,12 @@ from reconciler.plan.document import Plan
 from reconciler.plan.freshness import require_fresh
 from reconciler.plan.planner import Facts, Options, make_plan
 from reconciler.plan.refresh import refreshed
+from reconciler.plan.rotation import references_in, secrets_of, unread
 from reconciler.plan.wire import encode
 from reconciler.ports import Lease, Store
 from reconciler.project import Project, validate
-from reconciler.secrets.reader import variables_of
+from reconciler.secrets.fingerprint import new_key, take
+from reconciler.secrets.reader import SecretReader, variables_of
 from reconciler.wiring import Books, Home, Live, Watcher, open_live
 
 TOOL = f"reconciler {__version__}"
@@ -84,6 +87,7 @@ def apply(project: Project, request: Request, audience: Audience) -> Result:
         audience.show(made)
         if not _is_worth_applying(made):
             return Result(made)
+        site.take_fingerprints(made)
         if not audience.approve(made):
             return Result(made, approved=False)
         if request.options.operation == "refresh-only":
@@ -184,12 +188,16 @@ class _Site:
     live: Live
     audience: Audience
     snapshot: Snapshot
+    read: SecretReader
+    key: str
+    """What fingerprints of secrets are taken with: the snapshot's, once it has one."""
     observed: tuple[Observed, ...] | None = None
+    unclear: frozenset[Address] = frozenset()
 
     def plan(self, request: Request) -> Plan:
-        if request.refresh:
-            self.observe()
         self.recover()
+        if request.refresh:
+            self.audience.diagnose(find_duplicates(self.snapshot, self.observe()))
         facts = Facts(
             configuration=self.configuration,
             snapshot=self.snapshot,
@@ -199,7 +207,18 @@ class _Site:
             tool=TOOL,
             provider=self.live.name,
         )
-        return self._with_source_lines(make_plan(facts, request.options))
+        if request.options.operation != "apply":
+            return self._with_source_lines(make_plan(facts, self._possible(request.options)))
+        resources = self.configuration.resources.values()
+        secrets = take(references_in(resources), self.key, self.read)
+        made = make_plan(replace(facts, fingerprints=secrets.known), self._possible(request.options))
+        warned = (*made.diagnostics, *unread(made, resources, secrets.unreadable))
+        return self._with_source_lines(replace(made, diagnostics=warned))
+
+    def _possible(self, options: Options) -> Options:
+        """The options, without what only the user can settle: of all the rest there is a plan."""
+        known = {*self.configuration.resources, *self.snapshot.records}
+        return replace(options, excludes=options.excludes | (self.unclear & known))
 
     def _with_source_lines(self, made: Plan) -> Plan:
         """Deciding knows places only; to people the line at the place says more."""
@@ -217,13 +236,32 @@ class _Site:
         entries = self.books.store.tail()
         if not entries:
             return
-        found = recover(self.snapshot, entries, self.observe())
+        found, self.observed = self.live.find_out(self.snapshot, entries, self.audience.wait)
         self.audience.diagnose(found.notes)
-        self.snapshot = _written(self.books.store, found.snapshot) if self.books.lease else found.snapshot
+        self.unclear = frozenset(found.unclear)
+        self.snapshot = found.snapshot
+        if self.books.lease:
+            self.books.store.append(found.kept)
+            self.snapshot = _written(self.books.store, found.snapshot)
+
+    def take_fingerprints(self, chosen: Plan) -> Mapping[str, str]:
+        """Of the secrets that the plan sends; Refused, before anything is sent, if one can't be read."""
+        needed = secrets_of(chosen)
+        secrets = take([reference for reference, _ in needed.values()], self.key, self.read)
+        if secrets.unreadable:
+            told = [(d, needed[shown][1]) for shown, them in secrets.unreadable.items() for d in them]
+            raise Refused(replace(diagnostic, address=address) for diagnostic, address in told)
+        return secrets.known
 
     def perform(self, chosen: Plan, parallelism: int) -> Applied:
+        chosen = replace(chosen, fingerprints=self.take_fingerprints(chosen))
+        if chosen.fingerprints and not self.snapshot.secret_key:
+            # The key is kept before the first fingerprint: after a crash the journal has some, and no key for them.
+            self.snapshot = _written(self.books.store, replace(self.snapshot, secret_key=self.key))
         applied = self.live.apply(chosen, self.snapshot, self.books, self.audience, parallelism)
         self.snapshot = _written(self.books.store, applied.snapshot, encode(chosen)["x_fingerprint"])
+        if applied.was_in_doubt:
+            self.audience.diagnose(find_duplicates(self.snapshot, self.live.observe(self.audience.wait)))
         return applied
 
     def record_observed(self) -> None:
@@ -238,7 +276,8 @@ def _opened(project: Project, request: Request, audience: Audience, operation: s
     with closing(home.store()) as store, _held(store, request, operation) as lease:
         snapshot = store.read() or Snapshot(lineage="")
         with open_live(home, read_only=operation in _LOOKING) as live:
-            yield _Site(configuration, home.workspace, Books(store, lease), live, audience, snapshot)
+            books, key = Books(store, lease), snapshot.secret_key or new_key()
+            yield _Site(configuration, home.workspace, books, live, audience, snapshot, home.reader, key)
 
 
 def _held(store: Store, request: Request, operation: str) -> AbstractContextManager[Lease | None]:

@@ -42,7 +42,9 @@ LAYERS = [
 
 THIRD_PARTY = {
     "click": ("cli",),
-    "cryptography": ("okta", "sandbox"),
+    "boto3": ("stores.kms",),
+    "botocore": ("stores.kms",),
+    "cryptography": ("okta", "sandbox", "stores.crypt", "stores.keys"),
     "httpcore": ("readiness.fetch",),
     "httpx": ("okta", "readiness.fetch", "secrets.vault", "stores.http"),
     "jsonschema": ("plan", "sandbox", "stores"),
