@@ -68,8 +68,9 @@ def find_out(
     take effect any more. `now` is the moment at which this begins."""
     recorded = replace(snapshot, records=_amended(snapshot, entries))
     while True:
-        observed = yield from observe(recorded, provider)
+        # By when the look began: what it saw first may be much older than what it saw last.
         now = now.later((yield Now()))
+        observed = yield from observe(recorded, provider)
         found = recover(snapshot, entries, observed, now)
         if found.wait <= 0:
             return found, observed
@@ -86,7 +87,7 @@ class _Recovery:
 
     def settled(self, snapshot: Snapshot, entries: Sequence[Entry]) -> Recovered:
         notes = [
-            note for address, told in unsettled(entries).items() if (note := self._settle(address, told)) is not None
+            note for address, told in unsettled(entries, ("create", "update", "delete")).items() if (note := self._settle(address, told)) is not None
         ]
         found = replace(snapshot, records=self.records) if entries else snapshot
         return Recovered(found, tuple(notes), self.unclear, self.wait)
@@ -95,6 +96,8 @@ class _Recovery:
         intent = told[0]
         if intent["op"] == "delete":
             return _settle_delete(self.records, address, self.live)
+        if intent["op"] == "update":
+            return _settle_update(self.records, address, intent, self.live)
         if address in self.records or "record" not in intent:
             return None
         meant = decode_record(intent["record"])
@@ -140,6 +143,29 @@ def _settle_delete(records: dict[Address, Record], address: Address, live: Seque
     return warning(
         "recovery.deleted",
         f"An earlier run was interrupted while deleting {address}; it is gone, and is no longer recorded",
+        address=address,
+    )
+
+
+def _settle_update(
+    records: dict[Address, Record], address: Address, intent: Entry, live: Sequence[Observed]
+) -> Diagnostic | None:
+    """Recorded if it shows; what the live system never shows can't, and is left for the next plan to send again."""
+    record = records.get(address)
+    if record is None or "record" not in intent:
+        return None
+    meant = decode_record(intent["record"])
+    name = (record.kind, _parent_id(records, address), record.id)
+    found = next((o for o in live if (o.kind, o.parent_id, o.id) == name), None)
+    hidden = kinds()[record.kind].write_only
+    if found is None or any(meant.attributes.get(n) != record.attributes.get(n) for n in hidden):
+        return None
+    if any(found.attributes.get(n) != value for n, value in meant.attributes.items() if n not in hidden):
+        return None
+    records[address] = replace(meant, id=record.id, handle=record.handle, status=found.status)
+    return warning(
+        "recovery.updated",
+        f"An earlier run was interrupted while updating {address}; that was done, and is recorded now",
         address=address,
     )
 

@@ -49,10 +49,9 @@ def _warnings(
 
 
 def _is_twin(mine: Observed, other: Observed) -> bool:
-    """Equal in all that a creation says at once; what consists of parts is filled in later."""
-    shown = mine.attributes.keys() & other.attributes.keys()
-    plain = [name for name in shown if not isinstance(mine.attributes[name], Mapping)]
-    return all(mine.attributes[name] == other.attributes[name] for name in plain)
+    """Equal in all that can't have been changed since both were made."""
+    shown = kinds()[mine.kind].immutable & mine.attributes.keys() & other.attributes.keys()
+    return all(mine.attributes[name] == other.attributes[name] for name in shown)
 
 
 def _spot(snapshot: Snapshot, record: Record) -> tuple[str, str | None, str]:

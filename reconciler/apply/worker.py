@@ -99,6 +99,9 @@ def _update(task: Task, about: Entry) -> Conversation[StepResult]:
         )
         return StepResult((Put(renewed),), record.id)
     target = task.desired_target(Remote(record.id, record.handle))
+    meant = replace(record, attributes=desired.attributes, refs=desired.refs, protect=desired.protect)
+    meant = replace(meant, secrets={**record.secrets, **task.sent_fingerprints()})
+    about = {**about, "record": encode_record(meant)}
     observed = yield from journalled(task.provider.update(target, frozenset(task.step.changed)), about)
     return StepResult((Put(task.recorded_as(observed)),), observed.id)
 
