@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.config.configuration import Configuration
-from reconciler.config.files import read_directory, read_file
+from reconciler.config.files import SourceFile, read_directory, read_file
 from reconciler.config.loader import Inputs, load
 
 VARIABLE_PREFIX = "RECONCILER_VAR_"
@@ -25,6 +25,11 @@ class Project:
 
 def validate(project: Project) -> Configuration:
     """The configuration, or Refused with every located reason why it is none."""
+    return interpret(project, read_directory(project.directory))
+
+
+def interpret(project: Project, sources: tuple[SourceFile, ...]) -> Configuration:
+    """What `sources` mean with the project's variables; Refused as `validate`."""
     own = {k.removeprefix(VARIABLE_PREFIX): v for k, v in project.environment.items() if k.startswith(VARIABLE_PREFIX)}
     files = tuple(read_file(path, str(path)) for path in project.variable_files)
-    return load(read_directory(project.directory), Inputs(project.variables, files, own))
+    return load(sources, Inputs(project.variables, files, own))

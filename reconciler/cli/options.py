@@ -11,11 +11,12 @@ from typing import Any, TypeVar
 
 import click
 
-from reconciler.cli.console import open_console
+from reconciler.cli.console import Console, open_console
 from reconciler.cli.files import path_of
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Refused, error, exit_code
 from reconciler.project import Project
+from reconciler.render.formats import FORMATS
 
 F = TypeVar("F", bound=Callable[..., Any])
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h)?")
@@ -76,6 +77,9 @@ screen_options: Callable[[F], F] = composed(
     click.option("--no-color", is_flag=True, help="No colour, whatever the terminal can do."),
     switch("compact-warnings", "Warnings as one line each."),
 )
+format_option: Callable[[F], F] = click.option(
+    "--format", "report_format", type=click.Choice(list(FORMATS)), help="How to write the report; text if omitted."
+)
 json_option: Callable[[F], F] = switch("json", "JSON for programs, instead of text for people.")
 project_options: Callable[[F], F] = composed(
     click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="Set a variable. Repeatable."),
@@ -95,8 +99,7 @@ def reporting(function: Callable[..., int | None]) -> Callable[..., None]:
     @click.pass_context
     @functools.wraps(function)
     def run(ctx: click.Context, /, **flags: Any) -> None:
-        no_color, compact = flags.pop("no_color", False), flags.pop("compact_warnings", False)
-        console = open_console(os.environ, no_color, compact, as_json=flags.get("json", False))
+        console = _console(flags)
         try:
             code = function(console, **flags) or 0
         except Refused as refused:
@@ -105,6 +108,19 @@ def reporting(function: Callable[..., int | None]) -> Callable[..., None]:
         ctx.exit(console.closing(code))
 
     return run
+
+
+def _console(flags: dict[str, Any]) -> Console:
+    no_color, compact = flags.pop("no_color", False), flags.pop("compact_warnings", False)
+    form = flags.pop("report_format", None)
+    console = open_console(os.environ, no_color, compact, as_json=flags.get("json", False))
+    if form is None or form == "text":
+        return console
+    if flags.get("json"):
+        raise click.UsageError("-json and -format exclude each other.")
+    from reconciler.cli.report_console import ReportConsole
+
+    return ReportConsole(console.out, console.err, compact, form)
 
 
 def project_of(flags: Mapping[str, Any]) -> Project:

@@ -11,6 +11,7 @@ from reconciler import pipeline
 from reconciler.cli.console import Console
 from reconciler.cli.files import path_of, write_file
 from reconciler.cli.options import (
+    format_option,
     json_option,
     lock_options,
     project_of,
@@ -30,6 +31,7 @@ CHANGES = 2
 @click.command("plan")
 @click.option("--out", metavar="FILE", help="Save the plan; `apply FILE` performs exactly it.")
 @switch("detailed-exitcode", "Exit 0 if nothing would change, 2 if something would.")
+@format_option
 @json_option
 @plan_options
 @project_options

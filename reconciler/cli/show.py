@@ -10,13 +10,14 @@ import click
 from reconciler import pipeline
 from reconciler.cli.console import Console, TextConsole
 from reconciler.cli.files import read_bytes
-from reconciler.cli.options import json_option, project_of, project_options, reporting, screen_options
+from reconciler.cli.options import format_option, json_option, project_of, project_options, reporting, screen_options
 from reconciler.render.state_json import state_value
 from reconciler.render.state_text import render_snapshot
 
 
 @click.command("show")
 @click.argument("planfile", required=False)
+@format_option
 @json_option
 @project_options
 @screen_options

@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from reconciler.cli.console import Console, TextConsole
-from reconciler.cli.options import json_option, project_of, project_options, reporting, screen_options
+from reconciler.cli.options import format_option, json_option, project_of, project_options, reporting, screen_options
 from reconciler.model.diagnostic import Diagnostic, Refused, exit_code
 from reconciler.project import validate
 from reconciler.render.json import diagnostic_value
 
 
 @click.command("validate")
+@format_option
 @json_option
 @project_options
 @screen_options

@@ -39,8 +39,11 @@ class Page:
 def safe(text: str) -> str:
     """`text` with every character that could move the cursor, colour, hide or reorder other text spelled out.
 
-    Remote text is shown to people who decide by it: Unicode TR36 section 3.1 (bidirectional text spoofing).
+    Remote text is shown to people who decide by it: Unicode TR36 section 3.1 (bidirectional text spoofing). And CI
+    runners read what is printed: GitHub's takes `##[` anywhere in a line for a command.
     """
+    if "##[" in text:
+        text = text.replace("##[", "##\\x5b")
     if text.isascii() and text.isprintable():
         return text
     return "".join(_spelled(c) if unicodedata.category(c) in _UNSAFE else c for c in text)

@@ -1,0 +1,1 @@
+"""Changes of configuration as they are reviewed: read from revisions without running anything, and posted to forges."""
