@@ -8,7 +8,7 @@ the whole database, so the row is made at once and they are given back.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from threading import RLock
 from typing import Any
 
@@ -38,6 +38,8 @@ _HOLDER = (
     "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
 _TERRAFORM_CREATION = -1
+_SHUTDOWN = "57P"
+"""How the SQLSTATEs begin with which a server ends a connection; a connection that just breaks has none."""
 _OUR_CREATION = 0x7265636F6E63696C
 """The advisory lock under which our tables are made."""
 
@@ -161,13 +163,24 @@ class _Postgres:
     def transaction(self) -> Iterator[None]:
         with self._lock:
             try:
-                connection = self._connection = self._connection or self._connect()
-                with connection.transaction():
+                with ExitStack() as stack:
+                    self._begin(stack)
                     yield
             except psycopg.Error as problem:
-                if self._connection is not None and self._connection.broken:
+                if (problem.sqlstate or _SHUTDOWN).startswith(_SHUTDOWN):
                     self.close()
                 raise self._refused(problem) from None
+
+    def _begin(self, stack: ExitStack) -> None:
+        """A connection that turns out to be broken before anything was said over it is replaced unnoticed."""
+        if self._connection is not None:
+            try:
+                stack.enter_context(self._connection.transaction())
+                return
+            except psycopg.OperationalError:
+                self.close()
+        self._connection = self._connect()
+        stack.enter_context(self._connection.transaction())
 
     def execute(self, sql: str, *values: Any) -> psycopg.Cursor[Any]:
         assert self._connection is not None

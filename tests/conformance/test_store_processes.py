@@ -1,0 +1,153 @@
+"""Stores between real processes: races, holders that are killed, holders that are frozen and wake up."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.stores.kept import KeptStore
+from tests.conformance.other_run import shelf
+from tests.conformance.servers import bucket_settings, postgres_url
+from tests.conformance.store_laws import plain, refusal, snapshot
+from tests.conformance.terraform_http import StateServer, serving
+
+ROOT = Path(__file__).resolve().parents[2]
+EXPIRING = ["sqlite", "postgres", "object"]
+
+
+class Place:
+    """Where this process and others open the same workspace; `lease_seconds` is short."""
+
+    def __init__(self, directory: Path, settings: dict[str, Any]) -> None:
+        self._directory, self._settings = directory, {**settings, "lease_seconds": 1.0}
+        self.lock_id = ""
+
+    def opened(self) -> KeptStore:
+        return shelf(self._directory, self._settings).open("default")
+
+    def start(self, what: str) -> subprocess.Popen[str]:
+        argv = [sys.executable, "-m", "tests.conformance.other_run"]
+        return subprocess.Popen(
+            [*argv, str(self._directory), json.dumps(self._settings), what],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    match request.param:
+        case "file":
+            yield Place(tmp_path, {"file": {"path": "state"}})
+        case "sqlite":
+            yield Place(tmp_path, {"sqlite": {"path": "state.db"}})
+        case "postgres":
+            url, schema = postgres_url()
+            yield Place(tmp_path, {"postgres": {"url": {"env": url}, "schema_name": schema}})
+        case "object":
+            yield Place(tmp_path, {"object": bucket_settings().model_dump()})
+        case "http":
+            with serving(StateServer()) as address:
+                yield Place(tmp_path, {"http": {"address": f"{address}/state"}})
+
+
+@contextmanager
+def holder(place: Place) -> Iterator[tuple[subprocess.Popen[str], Callable[[], str]]]:
+    """A process that holds the lock, and what gives the next line it says. Its first was the id of its lock."""
+    with closing(place.opened()) as store:
+        store.write(snapshot(1))
+    with place.start("hold") as child:
+        assert child.stdout is not None
+        try:
+            place.lock_id = child.stdout.readline().strip()
+            yield child, lambda: child.stdout.readline().strip() if child.stdout else ""
+        finally:
+            child.kill()
+
+
+def tell(child: subprocess.Popen[str]) -> None:
+    assert child.stdin is not None
+    child.stdin.write("go on\n")
+    child.stdin.flush()
+
+
+@pytest.mark.parametrize("place", ["file", *EXPIRING, "http"], indirect=True)
+def test_processes_that_race_count_every_write_once(place: Place) -> None:
+    with closing(place.opened()) as store:
+        store.write(snapshot(1))
+    children = [place.start("count") for _ in range(3)]
+    for child in children:
+        with child:
+            assert child.wait(100) == 0
+    with closing(place.opened()) as store:
+        found = store.read()
+        assert found is not None
+        assert found.serial == 13
+        assert store.history()[0].serial == 13
+
+
+@pytest.mark.parametrize("place", ["file", *EXPIRING], indirect=True)
+def test_a_killed_holder_holds_no_longer_than_its_lease(place: Place) -> None:
+    with holder(place) as (child, _):
+        with closing(place.opened()) as store:
+            assert refusal(lambda: store.lock("plan", 0).__enter__()) == "lock.held"
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        began = time.monotonic()
+        with closing(place.opened()) as store, store.lock("apply", 20):
+            store.read()
+            store.write(snapshot(2, "next"))
+        assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("place", EXPIRING, indirect=True)
+def test_a_frozen_holder_that_wakes_up_writes_nothing(place: Place) -> None:
+    with holder(place) as (child, said):
+        child.send_signal(signal.SIGSTOP)
+        with closing(place.opened()) as store, store.lock("apply", 20):
+            store.read()
+            tell(child)
+            child.send_signal(signal.SIGCONT)
+            assert (said(), said()) == ("lock.lost", "lock.lost")
+            store.write(snapshot(2, "mine"))
+            tell(child)
+            assert said() == "0.0", "it knows, and sends nothing more"
+        with closing(place.opened()) as store:
+            assert store.read() == snapshot(2, "mine")
+            assert plain(store.tail()) == []
+
+
+@pytest.mark.parametrize("place", ["file"], indirect=True)
+def test_a_frozen_holder_of_a_directory_keeps_it(place: Place) -> None:
+    """The kernel knows that it lives."""
+    with holder(place) as (child, said), closing(place.opened()) as store:
+        child.send_signal(signal.SIGSTOP)
+        assert refusal(lambda: store.lock("apply", 1.5).__enter__()) == "lock.held"
+        child.send_signal(signal.SIGCONT)
+        tell(child)
+        assert (said(), said()) == ("done", "done")
+
+
+@pytest.mark.parametrize("place", ["http"], indirect=True)
+def test_a_killed_holder_of_a_server_is_unlocked_by_force(place: Place) -> None:
+    with holder(place) as (child, _):
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+    with closing(place.opened()) as store:
+        assert refusal(lambda: store.lock("plan", 0.3).__enter__()) == "lock.held"
+        assert refusal(lambda: store.force_unlock("another")) == "lock.other"
+        store.force_unlock(place.lock_id)
+        with store.lock("plan", 0):
+            pass
