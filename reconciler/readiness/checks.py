@@ -11,6 +11,7 @@ from reconciler.readiness.client import CLIENT
 from reconciler.readiness.context import Context, Results, Subject
 from reconciler.readiness.custom_server import ATTACHED, CUSTOM
 from reconciler.readiness.external_server import EXTERNAL
+from reconciler.readiness.gate import CheckResult
 from reconciler.readiness.hosts import judge_hosts
 from reconciler.readiness.inquiry import Inquiry
 from reconciler.readiness.runner import Family, run_family
@@ -31,19 +32,42 @@ def family_of(resource: Resource) -> Family:
 def check_resource(resource: Resource, context: Context) -> Conversation[Results]:
     """One result for every check due to `resource`, and for what was noticed about the hosts asked. The results of an
     association with an Okta authorization server include that server's, which has no activation of its own."""
-    now: float = yield Now()
+    oldest: float = yield Now()
     family = family_of(resource)
     if not family:
         return ()
-    subject = Subject(resource, context, _inquiry(context), lambda address: _peers(address, context))
+
+    def peers(address: Address) -> Conversation[Results]:
+        nonlocal oldest
+        at, found = yield from _peers(address, context)
+        oldest = min(oldest, at)
+        return found
+
+    subject = Subject(resource, context, _inquiry(context), peers)
     results = yield from run_family(family, subject)
     if subject.inquiry.trace:
         results += judge_hosts(subject)
     source = resource.refs.get("authorization_server")
     if resource.kind == "association" and source is not None:
-        results = (yield from _peers(source, context)) + results
-    context.memory.results[resource.address] = (now, results)
+        results = (yield from peers(source)) + results
+    # Evidence is as old as the oldest answer it rests on.
+    context.memory.results[resource.address] = (min(oldest, subject.inquiry.oldest), results)
     return results
+
+
+def check_gate(resource: Resource, needs: Iterable[Address], context: Context) -> Conversation[tuple[float, Results]]:
+    """What the gate of `resource` asks: its own checks, made now, and those of what it needs, unless they were made
+    just now; and the time (of Now()) of the oldest answer among it all."""
+    found: dict[tuple[str, Address], CheckResult] = {}
+    oldest: float = yield Now()
+    for address in needs:
+        at, results = yield from _peers(address, context)
+        oldest = min(oldest, at)
+        found |= {(result.check, result.address): result for result in results}
+    own = yield from check_resource(resource, context)
+    oldest = min(oldest, context.memory.results.get(resource.address, (oldest, ()))[0])
+    found |= {(result.check, result.address): result for result in own}
+    return oldest, tuple(found.values())
 
 
 def check_all(resources: Iterable[Resource], context: Context) -> Conversation[Mapping[Address, Results]]:
@@ -63,13 +87,18 @@ def own_results(address: Address, results: Results) -> Results:
 
 
 def _inquiry(context: Context) -> Inquiry:
-    return Inquiry(context.memory, context.options.egress, context.options.max_age)
+    options = context.options
+    return Inquiry(context.memory, options.egress, options.max_age, options.hosts)
 
 
-def _peers(address: Address, context: Context) -> Conversation[Results]:
+def _peers(address: Address, context: Context) -> Conversation[tuple[float, Results]]:
+    """The results of another resource, and the time of the oldest answer they rest on."""
     now: float = yield Now()
-    at, results = context.memory.results.get(address, (0.0, None))
+    at, results = context.memory.results.get(address, (now, None))
     if results is not None and now - at <= context.options.max_age:
-        return results
+        return at, results
     resource = context.resources.get(address)
-    return (yield from check_resource(resource, context)) if resource is not None else ()
+    if resource is None:
+        return now, ()
+    results = yield from check_resource(resource, context)
+    return context.memory.results.get(address, (now, ()))[0], results

@@ -51,10 +51,10 @@ def _judge_reference(subject: Subject) -> Finding:
 
 def _judge_binding(subject: Subject) -> Finding:
     association, observed = subject.resource.refs["association"], subject.context.observed
-    if subject.resource.address not in observed:
-        return unknown("it was not looked up in the live system", "not-looked-up")
-    if subject.live is None:
+    if subject.live is None and (subject.options.predicts or subject.resource.address in observed):
         return passed(f"it will be made for {association}")
+    if subject.live is None:
+        return unknown("it was not looked up in the live system", "not-looked-up")
     bound = subject.live.links.get("association")
     owner = observed.get(association)
     if bound is None or owner is None:

@@ -14,6 +14,7 @@ from reconciler.readiness.custom_server import ID_JAG_PROFILE, JWT_BEARER
 from reconciler.readiness.discovery import find_document, resource_candidates
 from reconciler.readiness.finding import Finding, failed, passed, quoted, unknown, warned
 from reconciler.readiness.gate import CheckResult, Verdict
+from reconciler.readiness.inquiry import Unasked
 from reconciler.readiness.strict_json import texts
 
 
@@ -51,11 +52,12 @@ def judge_connectability(subject: Subject) -> Conversation[Finding]:
 
 def _way_through(subject: Subject, association: Resource) -> Conversation[_Way]:
     name, observed = str(association.address), subject.context.observed
-    if association.address not in observed:
-        return _Way(name, "it was not looked up", certain=False)
-    seen = observed[association.address]
-    if not is_active(seen):
-        return _Way(name, f"it is {seen.status if seen else 'not there'}")
+    if not subject.is_foreseen(association.address):
+        if association.address not in observed:
+            return _Way(name, "it was not looked up", certain=False)
+        seen = observed[association.address]
+        if not is_active(seen):
+            return _Way(name, f"it is {seen.status if seen else 'not there'}")
     shut = yield from _shut(subject, association.address)
     if shut is not None:
         return _Way(name, f"{shut.check}: {shut.evidence}", shut.verdict is Verdict.FAIL)
@@ -65,32 +67,31 @@ def _way_through(subject: Subject, association: Resource) -> Conversation[_Way]:
 
 
 def _way_of_external(subject: Subject, association: Resource) -> Conversation[_Way]:
-    """Cross-App Access where its metadata says so, else a client registration that holds."""
+    """A client registration that holds, or Cross-App Access where its metadata says so."""
     name = str(association.address)
-    if (yield from _takes_id_jags(subject, subject.issuer_of(association))):
-        return _Way(name)
     clients = [
         client
         for client in subject.context.nested(subject.resource.address, "client_registration")
         if client.refs.get("association") == association.address
     ]
-    if not clients:
-        return _Way(name, "it has no client registration, and doesn't take ID-JAGs")
     first: _Way | None = None
     for client in clients:
         way = yield from _way_by_client(subject, name, client.address)
         if not way.obstacle:
             return way
         first = first or way
-    return first or _Way(name)
+    if (yield from _takes_id_jags(subject, subject.issuer_of(association))):
+        return _Way(name)
+    return first or _Way(name, "it has no client registration, and doesn't take ID-JAGs")
 
 
 def _way_by_client(subject: Subject, name: str, client: Address) -> Conversation[_Way]:
     observed = subject.context.observed
-    if client not in observed:
-        return _Way(name, f"{client} was not looked up", certain=False)
-    if observed[client] is None:
-        return _Way(name, f"{client} is not there")
+    if not subject.is_foreseen(client):
+        if client not in observed:
+            return _Way(name, f"{client} was not looked up", certain=False)
+        if observed[client] is None:
+            return _Way(name, f"{client} is not there")
     shut = yield from _shut(subject, client)
     return _Way(name, f"{client}: {shut.evidence}", shut.verdict is Verdict.FAIL) if shut else _Way(name)
 
@@ -118,7 +119,10 @@ def _published_ways(subject: Subject) -> Conversation[list[_Way]]:
 
 
 def _takes_id_jags(subject: Subject, issuer: str | None) -> Conversation[bool]:
-    document: dict[str, Any] | None = (yield from subject.issuer_metadata(issuer)).document if issuer else None
+    try:
+        document: dict[str, Any] | None = (yield from subject.issuer_metadata(issuer)).document if issuer else None
+    except Unasked:
+        return False
     if document is None:
         return False
     profiles = texts(document, "authorization_grant_profiles_supported") or []

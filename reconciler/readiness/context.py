@@ -43,6 +43,8 @@ class Options:
     overrides       associations whose endpoints are meant to differ from their metadata, and why
     redirect_uri    Okta's callback; {org}/oauth2/v1/sts/callback if None
     max_age         the oldest answer that counts, in seconds
+    hosts           those that are there to be asked: a sandbox without a world plays none but the org; None: all
+    predicts        take for granted that what is not active yet will be, where that is desired
     """
 
     egress: Egress = field(default_factory=Egress)
@@ -55,6 +57,8 @@ class Options:
     overrides: Mapping[Address, str] = field(default_factory=dict)
     redirect_uri: str | None = None
     max_age: float = MAX_EVIDENCE_AGE
+    hosts: frozenset[str] | None = None
+    predicts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,13 @@ class Subject:
     @property
     def live(self) -> Observed | None:
         return self.context.observed.get(self.resource.address)
+
+    def is_foreseen(self, address: Address) -> bool:
+        """Whether it is taken for granted that the resource, desired to be active and not so yet, will be."""
+        if not self.options.predicts:
+            return False
+        seen = self.context.observed.get(address)
+        return seen is None or seen.status in (State.PENDING, State.INACTIVE)
 
     def issuer_of(self, association: Resource) -> str | None:
         """The issuer an association stands for; None while its authorization server isn't there yet."""

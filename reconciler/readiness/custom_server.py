@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from reconciler.model.lifecycle import State
 from reconciler.ports import Conversation, Fetched
 from reconciler.readiness.context import Subject, is_active, okta_issuer
 from reconciler.readiness.discovery import Found, find_document, issuer_candidates
-from reconciler.readiness.finding import Finding, failed, passed, quoted, unknown, warned
+from reconciler.readiness.finding import Finding, failed, passed, quoted, skipped, unknown, warned
 from reconciler.readiness.gate import Verdict
 from reconciler.readiness.inquiry import origin, same_origin
 from reconciler.readiness.metadata import judge_found, judge_issuer, judge_jwks
@@ -22,6 +23,8 @@ _WORTHLESS = "e30.e30.probe"
 
 
 def _judge_existence(subject: Subject) -> Finding:
+    if subject.resource.status is State.ACTIVE and subject.is_foreseen(subject.resource.address):
+        return skipped("it is not active yet; apply makes it so", "not-yet")
     if subject.resource.address not in subject.context.observed:
         return unknown("it was not looked up in the live system", "not-looked-up")
     seen = subject.live

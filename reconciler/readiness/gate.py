@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,6 +12,9 @@ from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.lifecycle import State
 from reconciler.model.resource import Observed
+
+ACTIVE = "lifecycle.active"
+"""The check that is the live system's own view."""
 
 
 class Verdict(StrEnum):
@@ -60,7 +64,7 @@ class CheckResult:
 def check_active(evidence: Evidence) -> CheckResult:
     """Whether the live system reports the needed resource ACTIVE."""
     verdict, found, remedy = _judge(evidence)
-    return CheckResult("lifecycle.active", evidence.address, verdict, found, remedy)
+    return CheckResult(ACTIVE, evidence.address, verdict, found, remedy)
 
 
 def _judge(evidence: Evidence) -> tuple[Verdict, str, str]:
@@ -82,6 +86,25 @@ def is_open(checks: Iterable[CheckResult]) -> bool:
     return not any(check.is_shut for check in checks)
 
 
+def tally(checks: Iterable[CheckResult]) -> str:
+    """`14 checks passed, 1 warning, 1 waived`. What failed without blocking is a warning."""
+    counts: Counter[str] = Counter()
+    for check in checks:
+        counts[_class(check)] += 1
+    passed = counts["passed"]
+    parts = [f"{passed} check{'s' if passed != 1 else ''} passed"]
+    parts += [f"{counts['warning']} warning{'s' if counts['warning'] != 1 else ''}"] if counts["warning"] else []
+    return ", ".join(parts + [f"{counts[word]} {word}" for word in ("failed", "undecided", "waived") if counts[word]])
+
+
+def _class(check: CheckResult) -> str:
+    if check.is_shut:
+        return "failed" if check.verdict is Verdict.FAIL else "undecided"
+    if check.verdict in (Verdict.FAIL, Verdict.UNKNOWN) and check.because:
+        return "waived"
+    return {Verdict.PASS: "passed", Verdict.SKIP: "skipped"}.get(check.verdict, "warning")
+
+
 def findings(address: Address, checks: Iterable[CheckResult]) -> tuple[Diagnostic, ...]:
     """What the gate of `address` has to say: errors for what keeps it shut, warnings for what doesn't."""
     codes = {Verdict.FAIL: "gate.failed", Verdict.UNKNOWN: "gate.unknown", Verdict.WARN: "gate.warning"}
@@ -90,7 +113,7 @@ def findings(address: Address, checks: Iterable[CheckResult]) -> tuple[Diagnosti
             Severity.ERROR if check.is_shut else Severity.WARNING,
             codes[check.verdict] if check.is_shut or check.verdict is Verdict.WARN else "gate.warning",
             _summary(address, check),
-            check.remedy,
+            _detail(check),
             address=address,
         )
         for check in checks
@@ -99,11 +122,15 @@ def findings(address: Address, checks: Iterable[CheckResult]) -> tuple[Diagnosti
 
 
 def _summary(address: Address, check: CheckResult) -> str:
+    evidence = check.evidence if check.check == ACTIVE else f"{check.check}: {check.evidence}"
     if check.address == address:
-        return f"{address} is not activated: {check.evidence}" if check.is_shut else f"{address}: {check.evidence}"
-    needs = f"it needs {check.address}" if check.is_shut else f"{address} needs {check.address}"
-    return (
-        f"{address} is not activated: {needs}, and {check.evidence}"
-        if check.is_shut
-        else f"{needs}, and {check.evidence}"
-    )
+        return f"{address} is not activated: {evidence}" if check.is_shut else f"{address}: {evidence}"
+    if check.is_shut:
+        return f"{address} is not activated: it needs {check.address}, and {evidence}"
+    return f"{address} needs {check.address}, and {evidence}"
+
+
+def _detail(check: CheckResult) -> str:
+    if check.check == ACTIVE:
+        return check.remedy
+    return f"{check.remedy}\n`reconciler explain {check.check}` tells more.".lstrip()

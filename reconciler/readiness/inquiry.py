@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 from reconciler.model.address import Address
 from reconciler.ports import Conversation, Fetch, Fetched, Now, Sleep
 from reconciler.readiness.egress import Egress, Forbidden, place_of
-from reconciler.readiness.finding import TRANSIENT
+from reconciler.readiness.finding import TRANSIENT, quoted
 from reconciler.readiness.gate import CheckResult
 from reconciler.readiness.payload import FORM
 
@@ -45,11 +46,20 @@ class Exchange:
     may_redirect: bool = False
 
 
-class Inquiry:
-    """The requests made for one resource; `trace` remembers them. None is made once `_BUDGET` seconds are spent."""
+class Unasked(Exception):
+    """The host is not there to be asked; the message says so, in words for a user."""
 
-    def __init__(self, memory: Memory, egress: Egress, max_age: float = METADATA) -> None:
+
+class Inquiry:
+    """The requests made for one resource; `trace` remembers them, and `oldest` when the oldest answer was given. None
+    is made once `_BUDGET` seconds are spent, and none to a host that is not among `hosts`, unless that is None."""
+
+    def __init__(
+        self, memory: Memory, egress: Egress, max_age: float = METADATA, hosts: frozenset[str] | None = None
+    ) -> None:
         self.trace: list[Exchange] = []
+        self.oldest = math.inf
+        self._hosts = hosts
         self._memory = memory
         self._egress = egress
         self._max_age = max_age
@@ -66,17 +76,29 @@ class Inquiry:
         self, request: Fetch, keep: float = METADATA, *, may_redirect: bool = False, once: bool = False
     ) -> Conversation[Fetched]:
         """The answer, perhaps one given not long ago (never longer than the `max_age` of this inquiry). `once` is for
-        a request that changes something: it is made now, and not again."""
+        a request that changes something: it is made now, and not again. Raises Unasked."""
+        self._require_askable(request.url)
         key = _digest(request)
         now: float = yield Now()
         at, answer = self._memory.answers.get(key, (0.0, None))
         if once or answer is None or now - at > min(self._max_age, keep if _is_good(answer) else NEGATIVE):
             answer = yield from self._insist(request, key, 1 if once else _ATTEMPTS)
-            later: float = yield Now()
-            self._spent += later - now
-            self._memory.answers[key] = (later, answer)
+            at = yield Now()
+            self._spent += at - now
+            self._memory.answers[key] = (at, answer)
+        self.oldest = min(self.oldest, at)
         self.trace.append(Exchange(request, answer, may_redirect))
         return answer
+
+    def _require_askable(self, url: str) -> None:
+        if self._hosts is None:
+            return
+        try:
+            host = place_of(url, self._egress).host
+        except Forbidden:
+            return
+        if host not in self._hosts:
+            raise Unasked(f"nobody plays {quoted(host)} here, so it is not asked")
 
     def _insist(self, request: Fetch, key: str, attempts: int) -> Conversation[Fetched]:
         try:

@@ -9,6 +9,7 @@ from reconciler.readiness.catalogue import CHECKS, Check
 from reconciler.readiness.context import Results, Subject
 from reconciler.readiness.finding import Finding, failed, skipped
 from reconciler.readiness.gate import CheckResult, Verdict
+from reconciler.readiness.inquiry import Unasked
 from reconciler.readiness.strict_json import Malformed
 
 Judge = Callable[[Subject], Finding | Conversation[Finding]]
@@ -40,6 +41,8 @@ def _judge(judge: Judge, subject: Subject) -> Conversation[Finding]:
     try:
         outcome = judge(subject)
         return outcome if isinstance(outcome, Finding) else (yield from outcome)
+    except Unasked as reason:
+        return skipped(str(reason), "unasked")
     except Malformed as reason:
         return failed(f"the metadata is malformed: {reason}", "malformed")
 

@@ -143,6 +143,10 @@ def _judge_authorization_servers(subject: Subject) -> Conversation[Finding]:
     alike = {i: [e for e in listed if compare_issuers(e, i) is not Likeness.OTHER] for i in attached}
     if not any(alike.values()):
         if len(attached) < len(issuers):
+            if subject.options.predicts:
+                return skipped(
+                    "the issuer of an attached authorization server isn't known before it is made", "not-yet"
+                )
             return unknown("the issuer of an attached authorization server isn't known yet", "no-issuer", **facts)
         evidence = f"the metadata lists {_show(listed)}, and none of those that are attached"
         return failed(evidence, "none-in-common", **facts)

@@ -340,7 +340,7 @@ def test_what_keeps_a_gate_shut_is_an_error_and_the_rest_a_warning() -> None:
         (Severity.WARNING, "gate.warning"),
         (Severity.WARNING, "gate.warning"),
     ]
-    assert shown[0].summary == "mcp_server.s is not activated: it is so"
+    assert shown[0].summary == "mcp_server.s is not activated: mcp.prm: it is so"
     assert exit_code(shown) == 16
     assert not is_open(checks)
     assert is_open(checks[2:])
