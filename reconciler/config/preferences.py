@@ -11,16 +11,22 @@ from reconciler.config.expand import fill_tree
 from reconciler.config.findings import Findings, spell_list
 from reconciler.config.located import Map, find_span
 from reconciler.config.merge import Entry
-from reconciler.config.settings import GuardSettings, ProviderSettings, Settings, StateSettings
+from reconciler.config.settings import GuardSettings, ProviderSettings, ReadinessSettings, Settings, StateSettings
 from reconciler.config.shapes import shape_of
 from reconciler.config.template import Scope
 from reconciler.config.wording import Subject, describe, report_invalid, spell_path
 
-_MODELS = {"provider": ProviderSettings, "state": StateSettings, "guards": GuardSettings}
+_MODELS = {
+    "provider": ProviderSettings,
+    "state": StateSettings,
+    "guards": GuardSettings,
+    "readiness": ReadinessSettings,
+}
 _BLOCKS = {
     "provider": "Write sandbox: or okta: below it, indented.",
     "state": "Write file: {path: state} below it, indented.",
     "guards": "Write the thresholds below it, indented.",
+    "readiness": "Write waivers: and what is permitted to the checks below it, indented.",
 }
 _EXACTLY_ONE = {
     ("provider",): ("sandbox", "okta"),
@@ -31,7 +37,7 @@ _EXACTLY_ONE = {
 
 
 def read_settings(entries: Mapping[str, Entry], variables: Mapping[str, Any], findings: Findings) -> Settings:
-    """The settings that `entries` (provider, state, guards) make; the default ones where something is wrong, with the
+    """The settings that `entries` (provider, state, ...) make; the default ones where something is wrong, with the
     reasons in `findings`."""
     given: dict[str, Any] = {}
     valid = Settings()
@@ -52,7 +58,7 @@ def read_settings(entries: Mapping[str, Entry], variables: Mapping[str, Any], fi
 
 def _open_choices(key: str, node: Any) -> Any:
     """`sandbox:` with nothing below it is a choice too: `sandbox: {}`."""
-    if key == "guards" or not isinstance(node, Map) or None not in node.values():
+    if key in ("guards", "readiness") or not isinstance(node, Map) or None not in node.values():
         return node
     opened = Map(node.source)
     opened.marks = node.marks

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from reconciler.model.address import Address
 from reconciler.model.spec import SecretReference, Spec, Text, Url
 
 
@@ -170,7 +173,92 @@ class GuardSettings(Spec):
     ] = 30
 
 
+def _check_address(value: str) -> str:
+    try:
+        Address.parse(value)
+    except ValueError:
+        raise ValueError("is not an address; one looks like mcp_server.github") from None
+    return value
+
+
+def _check_network(value: str) -> str:
+    try:
+        ip_network(value)
+    except ValueError:
+        raise ValueError("is not a network; one looks like 10.20.0.0/16") from None
+    return value
+
+
+def _check_day(value: str) -> str:
+    try:
+        if date.fromisoformat(value).isoformat() == value:
+            return value
+    except ValueError:
+        pass
+    raise ValueError("is not a day; one looks like 2026-12-31")
+
+
+_WrittenAddress = Annotated[str, AfterValidator(_check_address), Field(min_length=1, max_length=1024)]
+_Network = Annotated[str, AfterValidator(_check_network), Field(max_length=64)]
+_Day = Annotated[str, AfterValidator(_check_day), Field(json_schema_extra={"format": "date"})]
+
+
+class WaiverSettings(Spec):
+    """Lets a gate open in spite of a check, for a reason and until a day; shown on every run."""
+
+    check: Annotated[Text, Field(description="The id of the check, such as mcp.prm.")]
+    address: Annotated[_WrittenAddress, Field(description="The resource it is waived for; all if omitted.")] | None = (
+        None
+    )
+    reason: Annotated[Text, Field(description="Why, for whoever reads it next.")]
+    expires: Annotated[_Day, Field(description="The last day on which it has effect.")]
+    only_unknown: Annotated[bool, Field(description="Waive what could not be found out, and no proven failure.")] = (
+        False
+    )
+
+
+class ReadinessSettings(Spec):
+    """The checks in front of activations: what is permitted to them, and what is let through."""
+
+    probe: Annotated[
+        bool, Field(description="false: ask no foreign host; activations are gated by the live system's word alone.")
+    ] = True
+    strict: Annotated[bool, Field(description="Warnings of checks that block are failures.")] = False
+    waivers: list[WaiverSettings] = []
+    private_networks: Annotated[
+        dict[str, list[_Network]],
+        Field(description="Host -> networks (CIDR) its address may be in beyond the public internet."),
+    ] = {}
+    ports: Annotated[
+        list[Annotated[int, Field(ge=1, le=65535)]], Field(description="Ports besides 443 that may be connected to.")
+    ] = []
+    ca_file: (
+        Annotated[Text, Field(description="More certificates of authorities (PEM), relative to the configuration.")]
+        | None
+    ) = None
+    token_hosts: Annotated[
+        list[Text], Field(description="Hosts besides an issuer's own that may be sent credentials.")
+    ] = []
+    overrides: Annotated[
+        dict[str, Text],
+        Field(description="Address of an association whose endpoints are meant to differ from its metadata -> why."),
+    ] = {}
+    anonymous: Annotated[
+        list[_WrittenAddress], Field(description="MCP servers that are meant to answer without a token.")
+    ] = []
+    split_horizon: Annotated[
+        bool, Field(description="Host names may exist for Okta only, so an unknown one proves nothing.")
+    ] = False
+    mcp_strict: Annotated[bool, Field(description="Judge as a strict MCP client would: PKCE with S256 is a must.")] = (
+        False
+    )
+    redirect_uri: (
+        Annotated[Url, Field(description="Okta's callback; {org}/oauth2/v1/sts/callback if omitted.")] | None
+    ) = None
+
+
 class Settings(Spec):
     provider: ProviderSettings = ProviderSettings(sandbox=SandboxSettings())
     state: StateSettings = StateSettings(file=FileStoreSettings())
     guards: GuardSettings = GuardSettings()
+    readiness: ReadinessSettings = ReadinessSettings()
