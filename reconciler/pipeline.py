@@ -34,8 +34,8 @@ from reconciler.plan.wire import encode
 from reconciler.ports import Lease, Store
 from reconciler.project import Project, validate
 from reconciler.secrets.fingerprint import new_key, take
-from reconciler.secrets.reader import SecretReader, variables_of
-from reconciler.wiring import Books, Home, Live, Watcher, open_live
+from reconciler.secrets.reader import SecretReader
+from reconciler.wiring import Books, Home, Live, Watcher, home_for, open_live
 
 TOOL = f"reconciler {__version__}"
 _LOOKING = frozenset({"plan", "drift"})
@@ -164,18 +164,13 @@ def recorded(project: Project) -> Snapshot | None:
 
 def home_of(project: Project) -> Home:
     """Where the configuration keeps its state."""
-    return _home(project, validate(project))
+    return home_for(project, validate(project))
 
 
 def amend(project: Project, request: Request, edit: Callable[[Snapshot | None], Snapshot]) -> Snapshot:
     """Replaces the snapshot by what `edit` makes of it, under the lock."""
     with closing(home_of(project).store()) as store, _held(store, request, "state"):
         return _written(store, edit(store.read()))
-
-
-def _home(project: Project, configuration: Configuration) -> Home:
-    values = [configuration.settings.model_dump(), *(r.attributes for r in configuration.resources.values())]
-    return Home(project.directory, configuration.settings, project.environment, variables_of(values))
 
 
 @dataclass(slots=True)
@@ -272,7 +267,7 @@ class _Site:
 def _opened(project: Project, request: Request, audience: Audience, operation: str) -> Iterator[_Site]:
     configuration = validate(project)
     audience.diagnose(configuration.warnings)
-    home = _home(project, configuration)
+    home = home_for(project, configuration)
     with closing(home.store()) as store, _held(store, request, operation) as lease:
         snapshot = store.read() or Snapshot(lineage="")
         with open_live(home, read_only=operation in _LOOKING) as live:

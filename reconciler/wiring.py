@@ -17,6 +17,7 @@ from reconciler.apply.journal import Entry
 from reconciler.apply.quarantine import moment
 from reconciler.apply.recovery import Recovered, find_out
 from reconciler.apply.session import Applied, Interrupts, apply_plan
+from reconciler.config.configuration import Configuration
 from reconciler.config.settings import FileStoreSettings, OktaSettings, SandboxSettings, Settings
 from reconciler.kinds import kinds
 from reconciler.model.diagnostic import Refused, error
@@ -24,7 +25,8 @@ from reconciler.model.resource import Observed
 from reconciler.model.snapshot import Snapshot
 from reconciler.plan.document import Plan
 from reconciler.ports import Lease, Provider, Store, Transport
-from reconciler.secrets.reader import SecretReader
+from reconciler.project import Project
+from reconciler.secrets.reader import SecretReader, variables_of
 from reconciler.stores.kept import KeptStore
 from reconciler.stores.opening import Shelf
 from reconciler.stores.workspace import current_workspace
@@ -101,6 +103,12 @@ class Home:
 
     def store(self) -> KeptStore:
         return self.shelf.open(self.workspace)
+
+
+def home_for(project: Project, configuration: Configuration) -> Home:
+    """Where the things of that configuration, which the project was read as, are kept."""
+    values = [configuration.settings.model_dump(), *(r.attributes for r in configuration.resources.values())]
+    return Home(project.directory, configuration.settings, project.environment, variables_of(values))
 
 
 @dataclass(frozen=True, slots=True)

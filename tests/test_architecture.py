@@ -24,7 +24,7 @@ PACKAGE = ROOT / "reconciler"
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"pipeline", "schema"},
+    {"pipeline", "plan_files", "schema"},
     {"wiring", "review"},
     {"project"},
     {"render", "okta", "stores", "sandbox", "fleet"},

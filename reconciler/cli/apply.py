@@ -24,6 +24,7 @@ from reconciler.cli.options import (
 from reconciler.cli.planning import plan_options, request_of
 from reconciler.model.diagnostic import Diagnostic, exit_code
 from reconciler.pipeline import Result
+from reconciler.plan_files import read_plan
 from reconciler.render.summary import Counts, count
 
 INTERRUPTED, PARTIAL = 130, 15
@@ -45,10 +46,9 @@ def command(console: Console, planfile: str | None, **flags: Any) -> int:
     """
     if planfile is None:
         return perform(console, flags, None)
-    from reconciler.plan.wire import decode
-
-    saved = decode(read_bytes(planfile), planfile)
-    return report(console, pipeline.apply_saved(project_of(flags), saved, request_of(flags), console))
+    project = project_of(flags)
+    saved = read_plan(project, read_bytes(planfile), planfile)
+    return report(console, pipeline.apply_saved(project, saved, request_of(flags), console))
 
 
 def perform(console: Console, flags: dict[str, Any], operation: str | None) -> int:

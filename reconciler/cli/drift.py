@@ -12,9 +12,9 @@ from reconciler.apply.clock import SystemClock
 from reconciler.cli.console import Console
 from reconciler.cli.files import path_of, write_file
 from reconciler.cli.options import project_of, project_options, reporting, screen_options, switch
-from reconciler.cli.plan import save
 from reconciler.model.diagnostic import Diagnostic, Refused, exit_code
 from reconciler.pipeline import Inspection
+from reconciler.plan_files import written_plan
 from reconciler.render.drift_json import drift_value
 from reconciler.render.drift_text import render_drift
 from reconciler.render.prometheus import render_metrics
@@ -41,7 +41,7 @@ def command(console: Console, form: str, prometheus: str | None, **flags: Any) -
     try:
         seen = pipeline.drift(project_of(flags), console, flags["unmanaged"], restore=bool(flags["out"]))
         if flags["out"]:
-            _save_way_back(console, seen, flags["out"])
+            _save_way_back(seen, flags)
     except Refused as refused:
         problems = refused.diagnostics
     report = seen.report if seen else None
@@ -60,9 +60,9 @@ def command(console: Console, form: str, prometheus: str | None, **flags: Any) -
     return code
 
 
-def _save_way_back(console: Console, seen: Inspection, name: str) -> None:
+def _save_way_back(seen: Inspection, flags: dict[str, Any]) -> None:
     plan = seen.way_back
     assert plan is not None
     if exit_code(plan.diagnostics):
         raise Refused(plan.diagnostics)
-    save(plan, path_of(name))
+    write_file(path_of(flags["out"]), written_plan(project_of(flags), plan))

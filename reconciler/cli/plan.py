@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -23,6 +22,7 @@ from reconciler.cli.options import (
 from reconciler.cli.planning import plan_options, request_of
 from reconciler.model.diagnostic import exit_code
 from reconciler.plan.document import Plan
+from reconciler.plan_files import written_plan
 from reconciler.render.summary import count
 
 CHANGES = 2
@@ -46,14 +46,14 @@ def command(console: Console, **flags: Any) -> int:
     made = pipeline.plan(project_of(flags), request_of(flags), console)
     console.show(made)
     if flags["out"]:
-        save(made, path_of(flags["out"]))
+        write_file(path_of(flags["out"]), written_plan(project_of(flags), made))
     console.note(_advice(made, flags["out"]))
     if code := exit_code(made.diagnostics):
         return code
     return CHANGES if flags["detailed_exitcode"] and has_changes(made) else 0
 
 
-def _program() -> str:
+def program() -> str:
     """The command line so far, so that what we advise can be typed where this was typed."""
     root = click.get_current_context().find_root()
     return f"reconciler -C {root.params['directory']}" if root.params.get("directory") else "reconciler"
@@ -66,17 +66,9 @@ def has_changes(made: Plan) -> bool:
     return bool(made.steps) or not count(made.changes).is_empty
 
 
-def save(made: Plan, path: Path) -> None:
-    import json
-
-    from reconciler.plan.wire import encode
-
-    write_file(path, json.dumps(encode(made), ensure_ascii=False, indent=1).encode() + b"\n")
-
-
 def _advice(made: Plan, out: str | None) -> str:
     if out:
-        return f"\nSaved the plan to {out}. To perform exactly these actions:\n    {_program()} apply {out}"
+        return f"\nSaved the plan to {out}. To perform exactly these actions:\n    {program()} apply {out}"
     if not has_changes(made) or not made.is_applyable:
         return ""
     return "\nNote: the plan was not saved (-out), so apply will make it anew and may find something else to do."

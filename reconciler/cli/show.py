@@ -25,7 +25,7 @@ from reconciler.render.state_text import render_snapshot
 def command(console: Console, planfile: str | None, **flags: Any) -> int:
     """Show what is recorded in the state, or the plan saved in PLANFILE."""
     if planfile is not None:
-        return _show_plan(console, planfile)
+        return _show_plan(console, planfile, flags)
     snapshot = pipeline.recorded(project_of(flags))
     if isinstance(console, TextConsole):
         console.note(render_snapshot(snapshot, console.out.page))
@@ -34,10 +34,11 @@ def command(console: Console, planfile: str | None, **flags: Any) -> int:
     return 0
 
 
-def _show_plan(console: Console, planfile: str) -> int:
-    from reconciler.plan.wire import decode, encode
+def _show_plan(console: Console, planfile: str, flags: dict[str, Any]) -> int:
+    from reconciler.plan.wire import encode
+    from reconciler.plan_files import shown_plan
 
-    saved = decode(read_bytes(planfile), planfile)
+    saved = shown_plan(project_of(flags), read_bytes(planfile), planfile)
     if isinstance(console, TextConsole):
         console.show(saved)
     else:

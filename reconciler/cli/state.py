@@ -32,8 +32,8 @@ def command() -> None:
     """Look at the recorded resources, or correct the record. The live system is not touched."""
 
 
-for verb in (state_versions.history, state_versions.rollback, state_versions.repair, state_versions.migrate):
-    command.add_command(verb)
+for verb in ("history", "rollback", "repair", "rewrap", "migrate"):
+    command.add_command(getattr(state_versions, verb))
 
 
 @command.command("list")

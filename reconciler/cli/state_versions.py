@@ -25,6 +25,7 @@ from reconciler.cli.planning import request_of
 from reconciler.config.files import SourceFile
 from reconciler.config.loader import Inputs, load
 from reconciler.config.settings import StateSettings
+from reconciler.model.diagnostic import Refused, error
 from reconciler.render.page import safe
 from reconciler.stores.kept import KeptStore
 
@@ -97,6 +98,27 @@ def repair(console: Console, auto_approve: bool, **flags: Any) -> None:
     console.note("What was made and is recorded no more shows in the next plan as already existing.")
 
 
+@click.command("rewrap")
+@project_options
+@lock_options
+@screen_options
+@reporting
+def rewrap(console: Console, **flags: Any) -> None:
+    """Encrypt with the current key what a former one (state.encryption.previous) encrypted.
+
+    Versions that are kept from before stay under the key they were written with.
+    """
+    from reconciler.stores.sealed import SealedMedium
+
+    with closing(pipeline.home_of(project_of(flags)).store()) as store:
+        if not isinstance(store.medium, SealedMedium):
+            told = "The configuration says nothing of encryption"
+            raise Refused([error("state.plain", told, "Name a key under state.encryption.key.")])
+        with store.lock("state rewrap", flags["lock_timeout"]):
+            done = store.medium.rewrap()
+        console.note("It is under the current key now." if done else "It was under the current key already.")
+
+
 @click.command("migrate")
 @click.option("--to", "target", required=True, metavar="STORE", help="As in the configuration: 'sqlite: {path: s.db}'.")
 @project_options
@@ -108,7 +130,10 @@ def migrate(console: Console, target: str, **flags: Any) -> None:
     from reconciler.stores.migration import migrate as copy
 
     home = pipeline.home_of(project_of(flags))
-    shelf = replace(home.shelf, settings=_settings_of(target))
+    settings = _settings_of(target)
+    if settings.encryption is None:
+        settings = settings.model_copy(update={"encryption": home.settings.state.encryption})
+    shelf = replace(home.shelf, settings=settings)
     with closing(home.store()) as source, closing(shelf.open(home.workspace)) as there, ExitStack() as stack:
         if flags["lock"]:
             stack.enter_context(source.lock("state migrate", flags["lock_timeout"]))
@@ -116,8 +141,9 @@ def migrate(console: Console, target: str, **flags: Any) -> None:
         moved = copy(source, there)
         console.note(
             f"Copied serial {moved.serial} with {moved.resources} resources and {moved.versions} versions to "
-            f"{safe(there.describe())}.\nNow write in the configuration: state: {{{safe(target)}}}\nThe old state "
-            f"is unchanged in {safe(source.describe())}; don't use it any more."
+            f"{safe(there.describe())}.\nNow write in the configuration: state: {{{safe(target)}}}"
+            f"{', with the encryption as it is' if settings.encryption else ''}\nThe old state is unchanged in "
+            f"{safe(source.describe())}; don't use it any more."
         )
 
 

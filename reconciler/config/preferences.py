@@ -34,6 +34,8 @@ _EXACTLY_ONE = {
     ("provider", "okta", "auth"): ("token", "private_key_jwt"),
     ("state", "encryption"): ("key", "aws_kms"),
 }
+_NO_DEFAULT = (("state", "encryption"),)
+"""Where other keys alone are not enough."""
 
 
 def read_settings(entries: Mapping[str, Entry], variables: Mapping[str, Any], findings: Findings) -> Settings:
@@ -77,7 +79,7 @@ def _is_choice(key: str, node: Map, entry: Entry, findings: Findings) -> bool:
         if path[0] != key or not isinstance(block, Map):
             continue
         chosen = [name for name in names if name in block]
-        if len(chosen) == 1 or (not chosen and len(block)):
+        if len(chosen) == 1 or (not chosen and len(block) and path not in _NO_DEFAULT):
             continue
         span = (block.key_span(chosen[1]) if chosen else find_span(node, path[1:])) or entry.span
         problem = spell_list(chosen, "and") if chosen else f"neither {spell_list(names, 'nor')}"

@@ -126,5 +126,35 @@ class Seal:
         return Refused([error("state.sealed", told, detail)])
 
 
+def close_plan(seal: Seal, plan: bytes, lineage: str, serial: int) -> bytes:
+    """A plan's file, encrypted; bound to the state that the plan was made against."""
+    return json.dumps(seal.close(plan, Place("plan", lineage, serial))).encode() + b"\n"
+
+
+def open_plan(seal: Seal | None, data: bytes) -> bytes:
+    """The plan in the file; as it is, if it isn't encrypted and needn't be (`seal` is None)."""
+    envelope = envelope_in(data)
+    if envelope is None and seal is None:
+        return data
+    if seal is None:
+        told = "The plan is encrypted, and the configuration names no key"
+        raise Refused([error("state.key", told, "Name its key under state.encryption.key.")])
+    if envelope is None:
+        told = f"{seal.name} is not encrypted, though the configuration says that plans are"
+        raise Refused([error("state.plain", told, "Plan again.")])
+    return seal.open(envelope, "plan")[0]
+
+
+def envelope_in(data: bytes) -> dict[str, Any] | None:
+    """The envelope that this is; None if it is none."""
+    if b'"sealed"' not in data:
+        return None
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) and SEALED in found else None
+
+
 def _text(data: bytes) -> str:
     return b64encode(data).decode("ascii")

@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciler.model.diagnostic import Refused, error
 from reconciler.ports import Holder
-from reconciler.stores.crypt import SEALED, Place, Seal
+from reconciler.stores.crypt import Place, Seal, envelope_in
 from reconciler.stores.document import FORMAT, VERSION
 from reconciler.stores.medium import Kept, Medium
 from reconciler.stores.pins import Pins
@@ -75,7 +75,7 @@ class SealedMedium:
         whole = kept[: kept.rfind(b"\n") + 1]
         opened, self._sizes, read, size = [], {0: 0}, 0, 0
         for number, line in enumerate(whole.split(b"\n")[:-1]):
-            envelope = _envelope(line)
+            envelope = envelope_in(line)
             if envelope is None and self._accept_plain:
                 text = line + b"\n"
             else:
@@ -126,7 +126,7 @@ class SealedMedium:
         lines, kept = self.lines(), self._inner.load()
         if lines:
             self.restart(lines)
-        envelope = _envelope(kept.data) if kept else None
+        envelope = envelope_in(kept.data) if kept else None
         if kept is None or envelope is None or self._seal.is_current(envelope):
             return False
         self._inner.save(_line(self._seal.rewrap(envelope, "state")), kept.mark, self._place()[1])
@@ -154,7 +154,7 @@ class SealedMedium:
         return [(text, _line(self._seal.close(text, place))) for text, place in zip(texts, places, strict=True)]
 
     def _opened(self, data: bytes) -> tuple[bytes, tuple[str, int]]:
-        envelope = _envelope(data)
+        envelope = envelope_in(data)
         if envelope is not None:
             opened, place = self._seal.open(envelope, "state")
             return opened, (place.lineage, place.serial)
@@ -182,15 +182,6 @@ class SealedMedium:
 def _is_in_place(line: Place, state: tuple[str, int] | None) -> bool:
     """Whether a line of the journal may follow that state: it was written at it or before it, in the same world."""
     return state is None or (line.lineage in ("", state[0]) and line.serial <= state[1])
-
-
-def _envelope(data: bytes) -> dict[str, Any] | None:
-    """The envelope that this is; None if it is none."""
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) and SEALED in found else None
 
 
 def _line(envelope: dict[str, Any]) -> bytes:

@@ -1,0 +1,30 @@
+"""Plans as files: encrypted where the state is, and opened with the key of the configuration they were made from."""
+
+from __future__ import annotations
+
+import json
+
+from reconciler.plan.document import Plan
+from reconciler.plan.wire import decode, encode
+from reconciler.project import Project, validate
+from reconciler.stores.crypt import close_plan, envelope_in, open_plan
+from reconciler.wiring import home_for
+
+
+def written_plan(project: Project, made: Plan) -> bytes:
+    """What to write into the plan's file."""
+    data = json.dumps(encode(made), ensure_ascii=False, indent=1).encode() + b"\n"
+    home = home_for(project, validate(project))
+    seal = home.shelf.seal(home.workspace, "the plan")
+    return data if seal is None else close_plan(seal, data, made.basis.lineage, made.basis.serial)
+
+
+def read_plan(project: Project, data: bytes, name: str) -> Plan:
+    """The plan to be applied, from the file `name`. Refused (`state.plain`) if it isn't encrypted and should be."""
+    home = home_for(project, validate(project))
+    return decode(open_plan(home.shelf.seal(home.workspace, name), data), name)
+
+
+def shown_plan(project: Project, data: bytes, name: str) -> Plan:
+    """The plan to be looked at; the configuration is needed only if it is encrypted."""
+    return decode(data, name) if envelope_in(data) is None else read_plan(project, data, name)
