@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, repeat
 
 from reconciler.apply.edit import amend, decode_edit
 from reconciler.apply.journal import Entry, edits_of, unsettled
@@ -18,8 +18,8 @@ from reconciler.model.resource import Observed, Record
 from reconciler.model.snapshot import Snapshot
 from reconciler.ports import Conversation, Now, Provider, Sleep
 
-_LONGEST_WAIT = 5.0
-"""Seconds between two looks at what is waited for."""
+_WAITS = (1.0, 2.0, 4.0, 8.0)
+"""Seconds between looks at what is waited for, the last of them again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +67,15 @@ def find_out(
     """What became of an earlier run, and the live system as it is by then: looks again until nothing that run sent can
     take effect any more. `now` is the moment at which this begins."""
     recorded = replace(snapshot, records=_amended(snapshot, entries))
-    while True:
+    for pause in chain(_WAITS, repeat(_WAITS[-1])):
         # By when the look began: what it saw first may be much older than what it saw last.
         now = now.later((yield Now()))
         observed = yield from observe(recorded, provider)
         found = recover(snapshot, entries, observed, now)
         if found.wait <= 0:
             return found, observed
-        yield Sleep(min(found.wait, _LONGEST_WAIT), "an earlier run was interrupted; what it sent last may still come")
+        yield Sleep(min(found.wait, pause), "an earlier run was interrupted; what it sent last may still come")
+    raise AssertionError("the waits never end")
 
 
 @dataclass(slots=True)

@@ -1,0 +1,98 @@
+"""A store in memory, with a lease and a fence: what is durable outlives every process, what is not goes with its own.
+
+It keeps the rules of `reconciler.stores` (whose conformance tests hold the real ones to them); entries of a journal are
+what `reconciler.stores.journal_log` would have written as lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from reconciler.apply.journal import unsettled
+from reconciler.model.diagnostic import Refused, error
+from reconciler.model.snapshot import Snapshot
+from reconciler.stores.journal_log import relevant
+
+TTL = 120.0
+Entry = dict[str, Any]
+
+
+class Memory:
+    """`expires`: a lease ends by itself (as in a database); otherwise with its holder's life (as a lock of a file)."""
+
+    def __init__(self, expires: bool, off: frozenset[str]) -> None:
+        self.expires, self.off = expires, off
+        self.snapshot: Snapshot | None = None
+        self.journal: list[Entry] = []
+        self.fence = 0
+        self.holder: Any = None
+        self.until = 0.0
+        self.seq = 0
+        self.stale_writes = 0
+
+
+class Session:
+    """The store as one process has it open."""
+
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
+        self.fence = 0
+        self.recovered = 0
+        self.own: int | None = None
+
+    def acquire(self, holder: Any, now: float) -> bool:
+        memory = self.memory
+        held = memory.holder is not None and (not memory.expires or memory.until > now)
+        if held and "expiry" not in memory.off:
+            return False
+        memory.fence += 1
+        memory.holder, memory.until = holder, now + TTL
+        self.fence = memory.fence
+        return True
+
+    def release(self, holder: Any) -> None:
+        if self.memory.holder is holder:
+            self.memory.holder = None
+
+    def read(self) -> Snapshot:
+        return self.memory.snapshot or Snapshot("")
+
+    def tail(self) -> list[Entry]:
+        self.recovered = self.memory.seq
+        serial = self.memory.snapshot.serial if self.memory.snapshot else 0
+        return relevant(self.memory.journal, serial) if self.memory.journal else []
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        self._require()
+        memory = self.memory
+        if self.own is None:
+            self.own = memory.seq
+        for entry in entries:
+            memory.journal.append({**entry, "seq": memory.seq})
+            memory.seq += 1
+
+    def write(self, snapshot: Snapshot) -> Snapshot:
+        self._require()
+        held = self.memory.snapshot
+        if held is not None and snapshot.serial + 1 <= held.serial:
+            raise Refused([error("stale.serial", "another run was faster")])
+        written = replace(snapshot, lineage=snapshot.lineage or "sim", serial=snapshot.serial + 1)
+        self.memory.snapshot = written
+        return written
+
+    def settle(self) -> None:
+        self._require()
+        memory = self.memory
+        start = memory.seq if self.own is None else max(self.own, self.recovered)
+        mine = [entry for entry in memory.journal if entry["seq"] >= start]
+        kept = [] if "keep" in memory.off else [e for told in unsettled(mine).values() for e in told]
+        memory.journal = sorted(kept, key=lambda entry: entry["seq"])
+
+    def _require(self) -> None:
+        if self.fence >= self.memory.fence:
+            return
+        if "fence" not in self.memory.off:
+            raise Refused([error("lock.lost", "another run has come to hold the workspace")])
+        self.memory.stale_writes += 1
