@@ -36,12 +36,12 @@ _WORDS = {
     Action.NONE: ("", "unchanged", "stays as it is"),
 }
 _FEW = 12
-"""So many changes are shown opened."""
+"""So many changes are shown opened, so many diagnostics all at once."""
 
 
 def render_html(report: Report) -> str:
     title = verdict(report)
-    told = "".join(_told(diagnostic) for diagnostic in report.told)
+    told = _telling(report)
     parts = [
         _head(title),
         f'<header><p class="over">{escape(_over(report))}</p><h1>{escape(title)}</h1>{_tiles(report.plan)}</header>',
@@ -102,15 +102,15 @@ def _body(plan: Plan) -> Iterator[str]:
     figures = "".join(draw(one, plan.changes, f"Graph {n} of {len(drawn)}") for n, one in enumerate(drawn, 1))
     yield (
         '<section aria-labelledby="h-graph"><h2 id="h-graph">Graph <small>what is needed is left of what needs it'
-        '</small></h2><div class="graph" tabindex="0" role="region" aria-labelledby="h-graph">'
+        '</small></h2><div class="graph" tabindex="0" role="region" aria-label="Dependency graph">'
         f'{figures}</div><p class="legend">Solid: must exist first. Dashed, with a gate: must be ready first.</p>'
         "</section>"
     )
     shown = sum(is_shown(change) for change in plan.changes)
     items = "".join(_resource(n, change, shown <= _FEW) for n, change in enumerate(plan.changes))
     yield (
-        '<section aria-labelledby="h-resources"><h2 id="h-resources" tabindex="-1">Resources '
-        '<button type="button" id="open">Open all</button> <button type="button" id="shut">Close all</button></h2>'
+        '<section aria-labelledby="h-resources"><div class="row"><h2 id="h-resources" tabindex="-1">Resources</h2>'
+        '<button type="button" id="open">Open all</button><button type="button" id="shut">Close all</button></div>'
         f"{items}</section>"
     )
     yield _steps(plan)
@@ -161,6 +161,15 @@ def _differences(lines: list[str]) -> str:
     tags = {"+": "ins", "-": "del"}
     marked = [(tags.get(line[0], "span"), escape(line)) for line in lines]
     return f'<pre class="d">{"".join(f"<{tag}>{line}</{tag}>" for tag, line in marked)}</pre>'
+
+
+def _telling(report: Report) -> str:
+    told = [_told(diagnostic) for diagnostic in report.told]
+    if len(told) <= _FEW:
+        return "".join(told)
+    rest = len(told) - _FEW // 2
+    folded = f"<details><summary>{rest} more</summary>{''.join(told[-rest:])}</details>"
+    return "".join(told[:-rest]) + folded
 
 
 def _told(diagnostic: Diagnostic) -> str:

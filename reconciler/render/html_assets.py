@@ -41,8 +41,11 @@ padding:3px 11px 3px 8px;background:var(--panel);font-size:13.5px;cursor:pointer
 .skip:focus{left:12px;top:12px;background:var(--panel);padding:8px 14px;border-radius:7px;z-index:3}
 .skip{color:var(--accent)}
 .graph{background:var(--panel);border:1px solid var(--line);border-radius:10px;padding:14px;
-overflow:auto;max-height:72vh}
-.island{display:block;margin:0 0 6px}
+overflow:auto;max-height:72vh;display:flex;flex-wrap:wrap;gap:6px 30px;align-items:flex-start}
+.row{display:flex;gap:8px;align-items:baseline}
+.row h2{margin-right:8px}
+.row button{font-size:13px;padding:3px 10px}
+.island{display:block;flex:none}
 .island[hidden]{display:none}
 .legend{color:var(--muted);font-size:13px;margin:8px 2px}
 .n rect{fill:var(--panel);stroke:var(--line)}

@@ -17,8 +17,8 @@ from reconciler.plan.change import Action, Change
 from reconciler.plan.document import Plan
 from reconciler.render.page import safe
 
-_WIDTH, _HEIGHT, _ROW, _COLUMN, _MARGIN = 236, 46, 58, 300, 10
-_LETTERS = 29
+_WIDTH, _HEIGHT, _ROW, _COLUMN, _MARGIN = 292, 46, 58, 362, 10
+_LETTERS = 36
 """As many of the font's letters fit into a card."""
 
 
@@ -43,7 +43,8 @@ def islands(plan: Plan) -> list[Island]:
     """Those with the most changes first; what no change touches last."""
     numbers = {change.address: number for number, change in enumerate(plan.changes)}
     lines = _lines(plan, numbers)
-    made = [_arranged(group, lines) for group in _groups(len(plan.changes), lines)]
+    parents = {n: numbers[a.parent] for a, n in numbers.items() if a.parent in numbers}
+    made = [_arranged(group, lines, parents) for group in _groups(len(plan.changes), lines)]
     busy = {n for n, change in enumerate(plan.changes) if change.action is not Action.NONE}
     return sorted(made, key=lambda island: (-len(busy & island.places.keys()), min(island.places)))
 
@@ -53,8 +54,9 @@ def draw(island: Island, changes: Sequence[Change], label: str) -> str:
     columns = 1 + max(column for column, _ in island.places.values())
     width = columns * _COLUMN - (_COLUMN - _WIDTH) + 2 * _MARGIN
     height = island.rows * _ROW - (_ROW - _HEIGHT) + 2 * _MARGIN
-    parts = [_drawn(line, island, changes) for line in island.lines]
+    parts = [_curve(line, island) for line in island.lines]
     parts += [_card(number, changes[number], *_spot(place)) for number, place in sorted(island.places.items())]
+    parts += [_gate(line, island, changes) for line in island.lines if line.is_gate]
     shape = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     return f'<svg class="island" role="group" aria-label="{escape(label)}" {shape}>{"".join(parts)}</svg>'
 
@@ -99,7 +101,7 @@ def _groups(size: int, lines: Iterable[Line]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _arranged(group: Sequence[int], lines: Iterable[Line]) -> Island:
+def _arranged(group: Sequence[int], lines: Iterable[Line], parents: Mapping[int, int]) -> Island:
     members = set(group)
     own = [line for line in lines if line.source in members] if len(group) > 1 else []
     above: dict[int, list[int]] = {}
@@ -109,14 +111,19 @@ def _arranged(group: Sequence[int], lines: Iterable[Line]) -> Island:
     columns = _columns(group, above)
     below: dict[int, list[int]] = {}
     for number, needed in above.items():
-        below.setdefault(max(needed, key=lambda one: (columns[one], -one)), []).append(number)
+        nearest = max(needed, key=lambda one: (columns[one], parents.get(number) == one, -one))
+        below.setdefault(nearest, []).append(number)
     roots = [number for number in group if number not in above]
     rows, used = _rows(roots or list(group), below)
-    shown = tuple(line for line in own if line.is_gate or line.source in _nearest(line.target, above, columns))
+    gates: dict[int, list[int]] = {}
+    for line in own:
+        if line.is_gate:
+            gates.setdefault(line.target, []).append(line.source)
+    shown = tuple(line for line in own if line.source in _nearest(line.target, gates if line.is_gate else above))
     return Island({n: (columns[n], rows.get(n, 0.0)) for n in group}, shown, used)
 
 
-def _nearest(number: int, above: Mapping[int, Sequence[int]], columns: Mapping[int, int]) -> set[int]:
+def _nearest(number: int, above: Mapping[int, Sequence[int]]) -> set[int]:
     """What is needed, but for what that itself needs."""
     needed = above.get(number, ())
     implied = {further for one in needed for further in above.get(one, ())}
@@ -163,30 +170,40 @@ def _spot(place: tuple[int, float]) -> tuple[int, int]:
     return _MARGIN + place[0] * _COLUMN, _MARGIN + round(place[1] * _ROW)
 
 
-def _drawn(line: Line, island: Island, changes: Sequence[Change]) -> str:
+def _ends(line: Line, island: Island) -> tuple[int, int, int, int, int]:
+    """Where it begins and ends, and how far it bends on its way."""
     x1, y1 = _spot(island.places[line.source])
     x2, y2 = _spot(island.places[line.target])
     down = 34 if line.is_gate else 15
-    forward = x2 > x1
-    x1 += _WIDTH if forward else 0
-    x2 += 0 if forward or x1 == x2 else _WIDTH
-    y1, y2 = y1 + down, y2 + down
-    bend = max(24, abs(x2 - x1) // 2) * (1 if forward else -1)
-    curve = f"M{x1} {y1}C{x1 + bend} {y1} {x2 - bend if x1 != x2 else x2 + bend} {y2} {x2} {y2}"
-    if not line.is_gate:
-        return f'<path class="e" d="{curve}"/>'
+    bend = max(24, abs(x2 - x1) - _WIDTH) // 2
+    if x2 > x1:
+        return x1 + _WIDTH, y1 + down, x2, y2 + down, bend
+    if x2 < x1:
+        return x1, y1 + down, x2 + _WIDTH, y2 + down, -bend
+    return x1 + _WIDTH, y1 + down, x2 + _WIDTH, y2 + down, bend
+
+
+def _curve(line: Line, island: Island) -> str:
+    x1, y1, x2, y2, bend = _ends(line, island)
+    arrives = x2 + bend if x1 == x2 else x2 - bend
+    style = "e g" if line.is_gate else "e"
+    return f'<path class="{style}" d="M{x1} {y1}C{x1 + bend} {y1} {arrives} {y2} {x2} {y2}"/>'
+
+
+def _gate(line: Line, island: Island, changes: Sequence[Change]) -> str:
+    _, _, x, y, _ = _ends(line, island)
     told = f"{safe(changes[line.target].address)} waits until {safe(changes[line.source].address)} is ready"
-    gate = f"M{x2 - 6} {y2}l6 -6l6 6l-6 6z"
-    return f'<path class="e g" d="{curve}"/><path class="gate" d="{gate}"><title>{escape(told)}</title></path>'
+    return f'<path class="gate" d="M{x - 6} {y}l6 -6l6 6l-6 6z"><title>{escape(told)}</title></path>'
 
 
 def _card(number: int, change: Change, x: int, y: int) -> str:
-    last = change.address.segments[-1]
     name = safe(change.address.name)
     shown = name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
     states = states_of(change)
-    under = last.word.replace("_", " ") + (f" · {states.replace(' → ', '→')}" if states else "")
-    under = under if len(under) <= _LETTERS + 12 else f"{last.word.split('_')[0]} · {states.replace(' → ', '→')}"
+    way = states.split(" → ")
+    under = " · ".join(
+        filter(None, [safe(change.kind.replace("_", " ")), "→".join(way if len(way) < 4 else [way[0], "…", way[-1]])])
+    )
     told = f"{safe(change.address)}: {change.action.value}{f', {states}' if states else ''}"
     return (
         f'<a class="n {change.action.value}" href="#r{number}"><title>{escape(told)}</title>'
