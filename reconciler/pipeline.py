@@ -101,7 +101,8 @@ class Inspection:
     """`way_back` is the plan that restores what is desired; None unless it was asked for."""
 
     report: Report
-    configuration: Configuration
+    snapshot: Snapshot
+    observed: tuple[Observed, ...]
     way_back: Plan | None = None
 
 
@@ -115,7 +116,7 @@ def drift(project: Project, audience: Audience, unmanaged: bool = False, restore
         findings = compare(site.snapshot, observed, site.configuration, unmanaged)
         now, checked = SystemClock().wall(), len(site.snapshot.records)
         report = Report(site.workspace, site.live.name, now, checked, findings)
-        return Inspection(report, site.configuration, site.plan(request) if restore else None)
+        return Inspection(report, site.snapshot, observed, site.plan(request) if restore else None)
 
 
 def apply_saved(project: Project, saved: Plan, request: Request, audience: Audience) -> Result:

@@ -27,6 +27,7 @@ LAYERS = [
     {"pipeline", "plan_files", "schema"},
     {"wiring", "review"},
     {"project"},
+    {"acceptance", "adoption"},
     {"render", "okta", "stores", "sandbox", "fleet"},
     {"apply", "drift", "access"},
     {"plan"},
@@ -61,7 +62,7 @@ THIRD_PARTY = {
 }
 """Where each library may be imported: a part, or one module of it. A library that isn't here may not be."""
 
-PURE = ("model", "kinds", "ports", "diff", "graph", "config", "plan", "drift", "access", "render")
+PURE = ("model", "kinds", "ports", "diff", "graph", "config", "plan", "drift", "access", "acceptance", "adoption", "render")
 IMPURE_MODULES = {
     *("asyncio", "concurrent", "getpass", "http", "logging", "multiprocessing", "os", "platform", "random"),
     *("secrets", "select", "shutil", "signal", "socket", "sqlite3", "subprocess", "tempfile", "threading", "time"),

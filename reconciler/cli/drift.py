@@ -12,16 +12,22 @@ from reconciler.apply.clock import SystemClock
 from reconciler.cli.console import Console
 from reconciler.cli.files import path_of, write_file
 from reconciler.cli.options import project_of, project_options, reporting, screen_options, switch
+from reconciler.cli.plan import program
+from reconciler.config.configuration import Configuration
+from reconciler.config.files import SourceFile, read_directory
 from reconciler.model.diagnostic import Diagnostic, Refused, exit_code
 from reconciler.pipeline import Inspection
 from reconciler.plan_files import written_plan
+from reconciler.project import Project, interpret
 from reconciler.render.drift_json import drift_value
 from reconciler.render.drift_text import render_drift
+from reconciler.render.page import listing
 from reconciler.render.prometheus import render_metrics
 
 
 @click.command("drift")
 @click.option("--out", metavar="FILE", help="Save the plan that restores what is desired.")
+@switch("accept", "Write what is there into the configuration, in the place of what is desired.")
 @switch("unmanaged", "Count every object that was not made from here as drift.")
 @click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to report."
@@ -34,14 +40,18 @@ from reconciler.render.prometheus import render_metrics
 def command(console: Console, form: str, prometheus: str | None, **flags: Any) -> int:
     """Show what no longer agrees with what was recorded.
 
-    Exits 0 without drift and 2 with some. Nothing is ever written, neither to the live system nor to the state.
+    Exits 0 without drift and 2 with some. Nothing is ever written to the live system, nor to the state.
     """
     seen: Inspection | None = None
     problems: tuple[Diagnostic, ...] = ()
+    told: list[str] = []
+    project = project_of(flags)
     try:
-        seen = pipeline.drift(project_of(flags), console, flags["unmanaged"], restore=bool(flags["out"]))
+        seen = pipeline.drift(project, console, flags["unmanaged"], restore=bool(flags["out"]))
         if flags["out"]:
-            _save_way_back(seen, flags)
+            told.append(_save_way_back(project, seen, flags["out"]))
+        if flags["accept"]:
+            told.append(_accept(console, project, seen))
     except Refused as refused:
         problems = refused.diagnostics
     report = seen.report if seen else None
@@ -52,17 +62,36 @@ def command(console: Console, form: str, prometheus: str | None, **flags: Any) -
         if report is not None:
             console.out.write(render_drift(report, console.out.page))
         console.diagnose(dict.fromkeys(problems))
+        console.note("\n".join(f"\n{line}" for line in told))
     if prometheus:
-        name = report.workspace if report else ""
-        metrics = render_metrics({name: report}, SystemClock().wall())
+        metrics = render_metrics({report.workspace if report else "": report}, SystemClock().wall())
         write_file(path_of(prometheus), metrics.encode())
     code: int = value["summary"]["exit_code"]
     return code
 
 
-def _save_way_back(seen: Inspection, flags: dict[str, Any]) -> None:
+def _save_way_back(project: Project, seen: Inspection, name: str) -> str:
     plan = seen.way_back
     assert plan is not None
     if exit_code(plan.diagnostics):
         raise Refused(plan.diagnostics)
-    write_file(path_of(flags["out"]), written_plan(project_of(flags), plan))
+    write_file(path_of(name), written_plan(project, plan))
+    return f"Saved the way back to {name}. To restore what is desired:\n    {program()} apply {name}"
+
+
+def _accept(console: Console, project: Project, seen: Inspection) -> str:
+    from reconciler.acceptance import Case, Texts, accept
+
+    def interpreted(texts: Texts) -> Configuration:
+        return interpret(project, tuple(SourceFile(name, text.encode()) for name, text in texts.items()))
+
+    texts = {file.name: file.data.decode() for file in read_directory(project.directory)}
+    found = accept(texts, seen.report.findings, Case(seen.snapshot, seen.observed, interpreted))
+    console.diagnose(found.diagnostics)
+    if not found.accepted:
+        return "Nothing was accepted; the configuration stays as it is."
+    for name, text in found.texts.items():
+        if text != texts[name]:
+            write_file(project.directory / name, text.encode())
+    advice = f"To record it as well:\n    {program()} apply -refresh-only"
+    return f"Accepted into the configuration: {listing(found.accepted)}. {advice}"
