@@ -28,6 +28,7 @@ VERBS = {
     "fmt": "Rewrite the configuration in the canonical format.",
     "plan": "Show what apply would change, and save it with -out.",
     "diff": "Compare the meaning of two revisions or directories, offline.",
+    "review": "Post what would change to the pull request or merge request.",
     "apply": "Make the live system match the configuration, or perform a saved plan.",
     "destroy": "Unmake everything recorded in this workspace.",
     "drift": "Show what no longer agrees with what was recorded, and the way back.",

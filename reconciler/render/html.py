@@ -46,9 +46,7 @@ def render_html(report: Report) -> str:
         _head(title),
         f'<header><p class="over">{escape(_over(report))}</p><h1>{escape(title)}</h1>{_tiles(report.plan)}</header>',
         "<main>",
-        f'<section aria-labelledby="h-told"><h2 id="h-told">What stands in the way</h2>{told}</section>'
-        if told
-        else "",
+        f'<section aria-labelledby="h-told"><h2 id="h-told">Errors and warnings</h2>{told}</section>' if told else "",
         *(_body(report.plan) if report.plan and report.plan.changes else ()),
         _drift(report.plan),
         f"</main><footer>{_foot(report.plan)}</footer>",
