@@ -56,7 +56,8 @@ def reconciler(*argv: str, cwd: Path, code: int = 0) -> str:
 def checkout(tmp_path: Path) -> Path:
     """A fresh copy of the repository, as somebody has just got it."""
     copy = tmp_path / "checkout"
-    made = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", "*.egg-info", "*.json", "*.db", "build")
+    names = (".git", ".venv", "__pycache__", ".*_cache", "*.egg-info", "build")
+    made = shutil.ignore_patterns(*names, "*.json", "*.db", "*.backup", "*.history", "*.journal", "*.lock")
     shutil.copytree(ROOT, copy, ignore=made)
     return copy
 

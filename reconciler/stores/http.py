@@ -77,7 +77,10 @@ class HttpMedium:
         headers = {name: resolve(reference).reveal() for name, reference in settings.headers.items()}
         password = resolve(settings.password).reveal() if settings.password else ""
         auth = (settings.username or "", password) if settings.username or password else None
-        return cls(httpx.Client(auth=auth, headers=headers, timeout=settings.timeout_seconds), settings, workspace)
+        # Certificates take long to load, and http:// (this machine's loopback only) needs none.
+        is_secure = settings.address.startswith("https:") or (settings.lock_address or "").startswith("https:")
+        client = httpx.Client(auth=auth, headers=headers, timeout=settings.timeout_seconds, verify=is_secure)
+        return cls(client, settings, workspace)
 
     def load(self) -> Kept | None:
         found = self._get()

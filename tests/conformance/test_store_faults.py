@@ -12,6 +12,8 @@ import pytest
 from reconciler.config.settings import HttpStoreSettings
 from reconciler.model.diagnostic import Refused
 from reconciler.model.secret import Secret
+from reconciler.stores import http as http_module
+from reconciler.stores import object as object_module
 from reconciler.stores.http import HttpMedium
 from reconciler.stores.kept import KeptStore
 from reconciler.stores.object import ObjectMedium, open_bucket
@@ -20,6 +22,16 @@ from tests.conformance.servers import bucket_settings, postgres_url
 from tests.conformance.store_laws import done, intent, plain, refusal, snapshot
 from tests.conformance.terraform_http import StateServer, serving
 from tests.conformance.unreliable import Wire, unreliable
+
+pytestmark = pytest.mark.usefixtures("impatient")
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wire is here: nothing is gained by waiting long between two attempts."""
+    monkeypatch.setattr(http_module, "_PAUSE", 0.01)
+    monkeypatch.setattr(object_module, "_PAUSE", 0.01)
+
 
 Behind = Callable[[Wire], Any]
 """A context: the store behind that wire."""

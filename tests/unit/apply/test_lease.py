@@ -23,8 +23,11 @@ class Lease:
 
     enough: int
     left: float
-    holder: Holder = Holder("id", "apply", "me@here", "2026-01-01T00:00:00Z", "1")
     fence: int = 1
+
+    @property
+    def holder(self) -> Holder:
+        return Holder("id", "apply", "me@here", "2026-01-01T00:00:00Z", "1")
 
     def remaining(self) -> float:
         self.enough -= 1
