@@ -25,6 +25,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"pipeline", "plan_files", "schema"},
+    {"site"},
     {"wiring", "review"},
     {"project"},
     {"acceptance", "adoption"},

@@ -21,7 +21,7 @@ from reconciler.render.summary import Counts, count, done, numbers
 
 
 class Console(ABC):
-    """What a run has to say, and whom it asks. Implements `pipeline.Audience`."""
+    """What a run has to say, and whom it asks. Implements `site.Audience`."""
 
     def __init__(self, out: Screen, err: Screen) -> None:
         self.out = out

@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from reconciler.cli.options import AddressType, F, composed, switch
-from reconciler.pipeline import Request
 from reconciler.plan.planner import Options
+from reconciler.site import Request
 
 addresses = functools.partial(click.option, multiple=True, type=AddressType(), metavar="ADDRESS")
 plan_options: Callable[[F], F] = composed(

@@ -1,0 +1,170 @@
+"""What is open during one run: the store with its lock, the live system, and what is known of both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Protocol
+from uuid import uuid4
+
+from reconciler import __version__
+from reconciler.apply.clock import SystemClock
+from reconciler.apply.session import Applied
+from reconciler.apply.sweep import find_duplicates
+from reconciler.config.configuration import Configuration
+from reconciler.model.address import Address
+from reconciler.model.diagnostic import Diagnostic, Refused
+from reconciler.model.resource import Observed
+from reconciler.model.snapshot import Snapshot
+from reconciler.plan.document import Plan
+from reconciler.plan.planner import Facts, Options, make_plan
+from reconciler.plan.refresh import refreshed
+from reconciler.plan.rotation import references_in, secrets_of, unread
+from reconciler.plan.wire import encode
+from reconciler.ports import Lease, Store
+from reconciler.project import Project, validate
+from reconciler.secrets.fingerprint import new_key, take
+from reconciler.secrets.reader import SecretReader
+from reconciler.wiring import Books, Live, Watcher, home_for, open_live
+
+TOOL = f"reconciler {__version__}"
+_LOOKING = frozenset({"plan", "drift"})
+"""Operations that only look at the live system."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be planned, and how carefully. Times in seconds."""
+
+    options: Options
+    refresh: bool = True
+    lock: bool = True
+    lock_timeout: float = 0.0
+    parallelism: int = 10
+
+
+class Audience(Watcher, Protocol):
+    """Whoever watches a run, and is asked for approval."""
+
+    def diagnose(self, diagnostics: tuple[Diagnostic, ...]) -> None: ...
+
+    def wait(self, doing: str, elapsed: float) -> None: ...
+
+    def show(self, plan: Plan) -> None: ...
+
+    def approve(self, plan: Plan) -> bool: ...
+
+
+@dataclass(slots=True)
+class Site:
+    """Everything that is open during one run."""
+
+    configuration: Configuration
+    workspace: str
+    books: Books
+    live: Live
+    audience: Audience
+    snapshot: Snapshot
+    read: SecretReader
+    key: str
+    """What fingerprints of secrets are taken with: the snapshot's, once it has one."""
+    observed: tuple[Observed, ...] | None = None
+    unclear: frozenset[Address] = frozenset()
+
+    def plan(self, request: Request) -> Plan:
+        self.recover()
+        if request.refresh:
+            self.audience.diagnose(find_duplicates(self.snapshot, self.observe()))
+        facts = Facts(
+            configuration=self.configuration,
+            snapshot=self.snapshot,
+            observed=self.observed if request.refresh else None,
+            workspace=self.workspace,
+            now=SystemClock().wall(),
+            tool=TOOL,
+            provider=self.live.name,
+        )
+        if request.options.operation != "apply":
+            return self._with_source_lines(make_plan(facts, self._possible(request.options)))
+        resources = self.configuration.resources.values()
+        secrets = take(references_in(resources), self.key, self.read)
+        made = make_plan(replace(facts, fingerprints=secrets.known), self._possible(request.options))
+        warned = (*made.diagnostics, *unread(made, resources, secrets.unreadable))
+        return self._with_source_lines(replace(made, diagnostics=warned))
+
+    def _possible(self, options: Options) -> Options:
+        """The options, without what only the user can settle: of all the rest there is a plan."""
+        known = {*self.configuration.resources, *self.snapshot.records}
+        return replace(options, excludes=options.excludes | (self.unclear & known))
+
+    def _with_source_lines(self, made: Plan) -> Plan:
+        """Deciding knows places only; to people the line at the place says more."""
+        snippet = self.configuration.snippet
+        shown = (replace(d, snippet=snippet(d.span)) if d.span and d.snippet is None else d for d in made.diagnostics)
+        return replace(made, diagnostics=tuple(shown))
+
+    def observe(self) -> tuple[Observed, ...]:
+        if self.observed is None:
+            self.observed = self.live.observe(self.audience.wait)
+        return self.observed
+
+    def recover(self) -> None:
+        """Accounts for what an earlier run did after its last snapshot, if it broke off."""
+        entries = self.books.store.tail()
+        if not entries:
+            return
+        found, self.observed = self.live.find_out(self.snapshot, entries, self.audience.wait)
+        self.audience.diagnose(found.notes)
+        self.unclear = frozenset(found.unclear)
+        self.snapshot = found.snapshot
+        if self.books.lease:
+            self.books.store.append(found.kept)
+            self.snapshot = written(self.books.store, found.snapshot)
+
+    def take_fingerprints(self, chosen: Plan) -> Mapping[str, str]:
+        """Of the secrets that the plan sends; Refused, before anything is sent, if one can't be read."""
+        needed = secrets_of(chosen)
+        secrets = take([reference for reference, _ in needed.values()], self.key, self.read)
+        if secrets.unreadable:
+            told = [(d, needed[shown][1]) for shown, them in secrets.unreadable.items() for d in them]
+            raise Refused(replace(diagnostic, address=address) for diagnostic, address in told)
+        return secrets.known
+
+    def perform(self, chosen: Plan, parallelism: int) -> Applied:
+        chosen = replace(chosen, fingerprints=self.take_fingerprints(chosen))
+        if chosen.fingerprints and not self.snapshot.secret_key:
+            # The key is kept before the first fingerprint: after a crash the journal has some, and no key for them.
+            self.snapshot = written(self.books.store, replace(self.snapshot, secret_key=self.key))
+        applied = self.live.apply(chosen, self.snapshot, self.books, self.audience, parallelism)
+        self.snapshot = written(self.books.store, applied.snapshot, encode(chosen)["x_fingerprint"])
+        if applied.was_in_doubt:
+            self.audience.diagnose(find_duplicates(self.snapshot, self.live.observe(self.audience.wait)))
+        return applied
+
+    def record_observed(self) -> None:
+        self.snapshot = written(self.books.store, refreshed(self.snapshot, self.observe()))
+
+
+@contextmanager
+def opened(project: Project, request: Request, audience: Audience, operation: str) -> Iterator[Site]:
+    configuration = validate(project)
+    audience.diagnose(configuration.warnings)
+    home = home_for(project, configuration)
+    with closing(home.store()) as store, held(store, request, operation) as lease:
+        snapshot = store.read() or Snapshot(lineage="")
+        with open_live(home, read_only=operation in _LOOKING) as live:
+            books, key = Books(store, lease), snapshot.secret_key or new_key()
+            yield Site(configuration, home.workspace, books, live, audience, snapshot, home.reader, key)
+
+
+def held(store: Store, request: Request, operation: str) -> AbstractContextManager[Lease | None]:
+    return store.lock(operation, request.lock_timeout) if request.lock else nullcontext()
+
+
+def written(store: Store, snapshot: Snapshot, plan: str = "") -> Snapshot:
+    """A snapshot gets its lineage when it is first written: until then there is no world to tell from another."""
+    newer = replace(snapshot, lineage=snapshot.lineage or str(uuid4()), serial=snapshot.serial + 1)
+    store.write(newer, plan)
+    store.settle()
+    return newer
