@@ -29,16 +29,16 @@ class Place:
     """Where this process and others open the same workspace; `lease_seconds` is short."""
 
     def __init__(self, directory: Path, settings: dict[str, Any]) -> None:
-        self._directory, self._settings = directory, {**settings, "lease_seconds": 1.0}
+        self._directory, self.settings = directory, {**settings, "lease_seconds": 1.0}
         self.lock_id = ""
 
     def opened(self) -> KeptStore:
-        return shelf(self._directory, self._settings).open("default")
+        return shelf(self._directory, self.settings).open("default")
 
     def start(self, what: str) -> subprocess.Popen[str]:
         argv = [sys.executable, "-m", "tests.conformance.other_run"]
         return subprocess.Popen(
-            [*argv, str(self._directory), json.dumps(self._settings), what],
+            [*argv, str(self._directory), json.dumps(self.settings), what],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -151,3 +151,48 @@ def test_a_killed_holder_of_a_server_is_unlocked_by_force(place: Place) -> None:
         store.force_unlock(place.lock_id)
         with store.lock("plan", 0):
             pass
+
+
+CONFIGURATION = """\
+version: 1
+provider: {sandbox: {settle_seconds: 0}}
+authorization_servers:
+  todo: {type: okta, audiences: ["https://todo.example.com/mcp"], scopes: [todo.read]}
+mcp_servers:
+  todo: {resource_url: https://todo.example.com/mcp, authorization_servers: [todo]}
+"""
+
+
+@pytest.mark.parametrize("place", ["file", *EXPIRING, "http"], indirect=True)
+def test_of_two_applies_at_once_one_makes_everything_and_the_other_finds_it_made(place: Place, tmp_path: Path) -> None:
+    secrets: dict[str, str] = {}
+    settings = json.loads(json.dumps(place.settings), object_hook=lambda block: _by_environment(block, secrets))
+    (tmp_path / "reconciler.yaml").write_text(f"{CONFIGURATION}state: {json.dumps(settings)}\n", "utf-8")
+
+    def start(*argv: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "reconciler", *argv, "-no-color"],
+            cwd=tmp_path,
+            env={**os.environ, **secrets, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    runs = [start("apply", "-auto-approve", "-lock-timeout=60s") for _ in range(2)]
+    told = [run.communicate(timeout=100)[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], told
+    assert sorted("No changes" in text for text in told) == [False, True], told
+    check = start("plan", "-detailed-exitcode")
+    text = check.communicate(timeout=100)[0]
+    assert check.returncode == 0, text
+    assert not [name for name in secrets.values() if name in text]
+
+
+def _by_environment(block: dict[str, Any], secrets: dict[str, str]) -> dict[str, Any]:
+    """The block, its reference to a secret naming a variable that holds it."""
+    if set(block) == {"env"}:
+        name = f"STORE_SECRET_{len(secrets)}"
+        secrets[name] = block["env"]
+        return {"env": name}
+    return block
