@@ -29,7 +29,7 @@ from reconciler.secrets.reader import SecretReader
 from reconciler.wiring import Books, Live, Watcher, home_for, open_live
 
 TOOL = f"reconciler {__version__}"
-_LOOKING = frozenset({"plan", "drift"})
+_LOOKING = frozenset({"plan", "drift", "adopt"})
 """Operations that only look at the live system."""
 
 
@@ -106,7 +106,7 @@ class Site:
 
     def observe(self) -> tuple[Observed, ...]:
         if self.observed is None:
-            self.observed = self.live.observe(self.audience.wait)
+            self.observed = self.live.observe(self.snapshot, self.audience.wait)
         return self.observed
 
     def recover(self) -> None:
@@ -139,7 +139,7 @@ class Site:
         applied = self.live.apply(chosen, self.snapshot, self.books, self.audience, parallelism)
         self.snapshot = written(self.books.store, applied.snapshot, encode(chosen)["x_fingerprint"])
         if applied.was_in_doubt:
-            self.audience.diagnose(find_duplicates(self.snapshot, self.live.observe(self.audience.wait)))
+            self.audience.diagnose(find_duplicates(self.snapshot, self.live.observe(self.snapshot, self.audience.wait)))
         return applied
 
     def record_observed(self) -> None:

@@ -14,12 +14,12 @@ from reconciler.apply.clock import SystemClock
 from reconciler.apply.drive import GroupCommit, Hands, perform
 from reconciler.apply.event import Event
 from reconciler.apply.journal import Entry
+from reconciler.apply.observing import observe
 from reconciler.apply.quarantine import moment
 from reconciler.apply.recovery import Recovered, find_out
 from reconciler.apply.session import Applied, Interrupts, apply_plan
 from reconciler.config.configuration import Configuration
 from reconciler.config.settings import FileStoreSettings, OktaSettings, SandboxSettings, Settings
-from reconciler.kinds import kinds
 from reconciler.model.diagnostic import Refused, error
 from reconciler.model.resource import Observed
 from reconciler.model.snapshot import Snapshot
@@ -130,10 +130,11 @@ class Live:
     patience: float
     quarantine: float
 
-    def observe(self, wait: Callable[[str, float], None]) -> tuple[Observed, ...]:
-        """Everything that is there; `wait` is told every second that it goes on."""
+    def observe(self, snapshot: Snapshot, wait: Callable[[str, float], None]) -> tuple[Observed, ...]:
+        """Everything that is there; `wait` is told every second that it goes on. What is recorded in `snapshot` is
+        only missing if there is nothing under its id."""
         hands = Hands(self._transport, SystemClock())
-        reading = perform(self._provider.observe(frozenset(kinds())), hands)
+        reading = perform(observe(snapshot, self._provider), hands)
         return self._runner.run(_patiently(reading, lambda elapsed: wait(f"Observing {self.name}", elapsed)))
 
     def find_out(

@@ -294,7 +294,7 @@ class Machine:
         """How many processes have neither come to their end nor died."""
         self.sent: set[Any] = set()
         self.had_stragglers = False
-        """Whether a lifecycle command took effect after its answer was given up: it may undo a later one."""
+        """Whether a change may have taken effect after its answer was given up: it can undo a later one."""
         self._queue: list[tuple[float, int, Callable[[], Any]]] = []
         self._numbers = count()
         api.doubled = self._doubled
@@ -348,7 +348,7 @@ class Machine:
         fate = "fine" if chance() >= self.rate else self.random.choice(self.fates)
         is_write = call.method != "GET"
         arrives = self.now + 0.02 + 0.05 * chance()
-        if fate in ("late", "twice") and "lifecycle" in call.path:
+        if fate in ("late", "twice") and is_write and (call.method != "POST" or "lifecycle" in call.path):
             self.had_stragglers = True
         if self.log is not None:
             self.said(fiber.process.name, call.method, call.path.rpartition("v1/")[2], "" if fate == "fine" else fate)
