@@ -24,7 +24,7 @@ PACKAGE = ROOT / "reconciler"
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"pipeline", "plan_files", "schema"},
+    {"pipeline", "takeover", "plan_files", "schema"},
     {"site"},
     {"wiring", "review"},
     {"project"},

@@ -32,6 +32,7 @@ VERBS = {
     "apply": "Make the live system match the configuration, or perform a saved plan.",
     "destroy": "Unmake everything recorded in this workspace.",
     "drift": "Show what no longer agrees with what was recorded, and the way back.",
+    "adopt": "Take over what was not made from here: list it, or describe and record it.",
     "show": "Show the state, or a saved plan.",
     "graph": "Draw what needs what, or the steps of the current plan.",
     "state": "Look at the recorded resources, or correct the record.",
