@@ -14,8 +14,10 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from reconciler.apply.clock import SystemClock
+from reconciler.apply.resolution import Choice
 from reconciler.apply.session import Applied
 from reconciler.drift import Report, compare
+from reconciler.model.address import Address
 from reconciler.model.diagnostic import Refused
 from reconciler.model.resource import Observed
 from reconciler.model.snapshot import Snapshot
@@ -117,6 +119,13 @@ def restore(project: Project, request: Request, serial: int, audience: Audience,
         audience.show(site.plan(request))
         if approved:
             written(site.books.store, site.snapshot)
+
+
+def resolve(project: Project, request: Request, address: Address, choice: Choice, audience: Audience) -> None:
+    """Records what the user says became of a creation that no evidence settles."""
+    with opened(project, request, audience, "resolve") as site:
+        site.recover()
+        site.resolve(address, choice)
 
 
 def recorded(project: Project) -> Snapshot | None:

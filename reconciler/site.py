@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 from uuid import uuid4
 
 from reconciler import __version__
 from reconciler.apply.clock import SystemClock
+from reconciler.apply.edit import amend, decode_edit
+from reconciler.apply.journal import Entry, edits_of
+from reconciler.apply.recovery import Recovered
+from reconciler.apply.resolution import Choice, resolve
 from reconciler.apply.session import Applied
 from reconciler.apply.sweep import find_duplicates
 from reconciler.config.configuration import Configuration
@@ -70,7 +74,7 @@ class Site:
     key: str
     """What fingerprints of secrets are taken with: the snapshot's, once it has one."""
     observed: tuple[Observed, ...] | None = None
-    unclear: frozenset[Address] = frozenset()
+    unclear: Mapping[Address, tuple[Entry, ...]] = field(default_factory=dict)
 
     def plan(self, request: Request) -> Plan:
         self.recover()
@@ -96,7 +100,7 @@ class Site:
     def _possible(self, options: Options) -> Options:
         """The options, without what only the user can settle: of all the rest there is a plan."""
         known = {*self.configuration.resources, *self.snapshot.records}
-        return replace(options, excludes=options.excludes | (self.unclear & known))
+        return replace(options, excludes=options.excludes | (self.unclear.keys() & known))
 
     def _with_source_lines(self, made: Plan) -> Plan:
         """Deciding knows places only; to people the line at the place says more."""
@@ -116,11 +120,20 @@ class Site:
             return
         found, self.observed = self.live.find_out(self.snapshot, entries, self.audience.wait)
         self.audience.diagnose(found.notes)
-        self.unclear = frozenset(found.unclear)
+        self.unclear = found.unclear
         self.snapshot = found.snapshot
         if self.books.lease:
             self.books.store.append(found.kept)
             self.snapshot = written(self.books.store, found.snapshot)
+
+    def resolve(self, address: Address, choice: Choice) -> None:
+        """Records what the user says became of `address`."""
+        entry = resolve(address, choice, Recovered(self.snapshot, unclear=self.unclear), self.observe())
+        store, records = self.books.store, dict(self.snapshot.records)
+        store.append([{**entry, "serial": self.snapshot.serial, "at": SystemClock().wall()}])
+        for edit in edits_of(entry):
+            amend(records, decode_edit(edit))
+        self.snapshot = written(store, replace(self.snapshot, records=records))
 
     def take_fingerprints(self, chosen: Plan) -> Mapping[str, str]:
         """Of the secrets that the plan sends; Refused, before anything is sent, if one can't be read."""

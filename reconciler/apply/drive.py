@@ -38,7 +38,7 @@ class Hands:
     """What a driver works with. `journal` takes entries and returns once those that must be durable are; it is None
     where nothing is written (observing). `sleep` waits, and may raise into the conversation instead. `door` leads to
     foreign hosts; None where nobody asks them anything. Nothing is written while the `lease` has less left than a
-    request may take, `patience` in seconds: it could arrive after another run began. `quarantine` is the time in seconds
+    request may take, `patience` in seconds: it could arrive after another run began. `quarantine` is the seconds
     for which a request of which nothing was heard may still take effect."""
 
     transport: Transport

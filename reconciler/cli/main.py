@@ -37,6 +37,7 @@ VERBS = {
     "graph": "Draw what needs what, or the steps of the current plan.",
     "state": "Look at the recorded resources, or correct the record.",
     "workspace": "List, make and select workspaces.",
+    "resolve": "Say what became of a resource, where an interrupted apply left it unclear.",
     "force-unlock": "Remove the lock that a dead run left behind.",
     "sandbox": "Serve the emulated Okta API, or empty the embedded one.",
     "schema": "Print a JSON Schema: config, plan, state, events or world.",
