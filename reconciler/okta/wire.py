@@ -123,7 +123,19 @@ def _answer(response: httpx.Response, data: bytes, scrub: Callable[[bytes], byte
     if not response.is_success:
         data = scrub(data)
     try:
-        return Answer(response.status_code, headers, json.loads(data))
+        body = json.loads(data)
+        # Once more, for what was escaped twice: a request that is quoted within the text of a refusal.
+        return Answer(response.status_code, headers, body if response.is_success else _scrubbed(body, scrub))
     except (ValueError, RecursionError):
         shown = printable(scrub(data)[: 4 * _SHOWN].decode("utf-8", "replace"), _SHOWN)
         return Answer(response.status_code, {**headers, UNREADABLE: shown})
+
+
+def _scrubbed(value: Any, scrub: Callable[[bytes], bytes]) -> Any:
+    if isinstance(value, str):
+        return scrub(value.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
+    if isinstance(value, list):
+        return [_scrubbed(entry, scrub) for entry in value]
+    if isinstance(value, dict):
+        return {key: _scrubbed(entry, scrub) for key, entry in value.items()}
+    return value

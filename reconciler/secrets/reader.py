@@ -56,11 +56,12 @@ class SecretReader:
 
 
 def variables_of(values: Iterable[Any]) -> frozenset[str]:
-    """The variables of the environment that are referred to, at any depth."""
+    """The variables of the environment that are referred to, at any depth, and those that references need."""
     found: set[str] = set()
     for value in values:
         if is_reference(value):
             found |= {name for source, name in value.items() if source == "env"}
+            found |= {"VAULT_TOKEN"} if "vault" in value else set()
         elif isinstance(value, Mapping):
             found |= variables_of(value.values())
         elif isinstance(value, list | tuple):

@@ -240,3 +240,4 @@ def test_a_program_that_is_not_there_or_does_not_end(monkeypatch: pytest.MonkeyP
 def test_variables_that_hold_secrets_are_found_at_any_depth() -> None:
     values = [{"auth": {"token": {"env": "A"}}}, [{"x": [{"env": "B"}]}], {"file": "C"}, {"env": 3}, "env", None]
     assert variables_of(values) == {"A", "B"}
+    assert variables_of([{"vault": "kv/path#field"}]) == {"VAULT_TOKEN"}
