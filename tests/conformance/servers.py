@@ -59,7 +59,13 @@ def _postgres() -> str:
         run("initdb", "-D", str(data), "-U", "tester", "-A", "trust", "--no-sync", "-E", "UTF8"),
         check=True, user=user, cwd=home, stdout=subprocess.DEVNULL, env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
     )  # fmt: skip
-    settings = [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={home}", "max_connections=60"]
+    settings = [
+        f"port={port}",
+        "listen_addresses=127.0.0.1",
+        f"unix_socket_directories={home}",
+        "max_connections=60",
+        "fsync=off",
+    ]
     log = (home / "log").open("wb")
     server = subprocess.Popen(
         run("postgres", "-D", str(data), *(word for setting in settings for word in ("-c", setting))),

@@ -114,7 +114,7 @@ def live(store: KeptStore) -> None:
         (gitlab, b"POST /state?"),
     ],
 )
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_what_is_said_and_not_heard_is_found_out(behind: Behind, mark: bytes, fault: str, times: int) -> None:
     wire = Wire(mark, fault, times)
     with behind(wire) as store:
