@@ -88,7 +88,9 @@ class _Recovery:
 
     def settled(self, snapshot: Snapshot, entries: Sequence[Entry]) -> Recovered:
         notes = [
-            note for address, told in unsettled(entries, ("create", "update", "delete")).items() if (note := self._settle(address, told)) is not None
+            note
+            for address, told in unsettled(entries, ("create", "update", "delete")).items()
+            if (note := self._settle(address, told)) is not None
         ]
         found = replace(snapshot, records=self.records) if entries else snapshot
         return Recovered(found, tuple(notes), self.unclear, self.wait)
