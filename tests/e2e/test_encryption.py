@@ -79,6 +79,15 @@ def test_a_migrated_state_stays_encrypted(tmp_path: Path, reconciler: Reconciler
     assert "mcp_server.todo" in reconciler("state", "list", env=A).out
 
 
+def test_going_back_to_an_older_version_on_purpose_is_no_rollback(tmp_path: Path, reconciler: Reconciler) -> None:
+    for name in ("One", "Two", "Three"):
+        configure(tmp_path, name=name)
+        assert reconciler("apply", "-auto-approve", env=A).code == 0
+    assert reconciler("state", "rollback", "--to", "1", "-auto-approve", env=A).code == 0
+    assert reconciler("apply", "-auto-approve", env=A).code == 0
+    assert reconciler("plan", "-detailed-exitcode", env=A).code == 0
+
+
 def test_both_keys_or_none_is_no_encryption(tmp_path: Path, reconciler: Reconciler) -> None:
     for encryption in ("accept_plain: true", "key: {env: A}, aws_kms: {key_id: b}", "key: hunter2hunter2"):
         configure(tmp_path, encryption)
