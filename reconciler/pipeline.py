@@ -21,11 +21,12 @@ from reconciler.model.address import Address
 from reconciler.model.diagnostic import Refused
 from reconciler.model.resource import Observed
 from reconciler.model.snapshot import Snapshot
+from reconciler.plan.binding import bind, leaves_out, options_of
 from reconciler.plan.document import Plan
 from reconciler.plan.freshness import require_fresh
 from reconciler.plan.planner import Options
 from reconciler.project import Project, validate
-from reconciler.site import Audience, Request, held, opened, written
+from reconciler.site import Audience, Request, Site, held, opened, written
 from reconciler.wiring import Home, home_for
 
 
@@ -95,7 +96,21 @@ def apply_saved(project: Project, saved: Plan, request: Request, audience: Audie
         if saved.basis.operation == "refresh-only":
             site.record_observed()
             return Result(saved)
-        return Result(saved, site.perform(saved, request.parallelism))
+        bound = _bound(site, saved, request) if request.refresh else saved
+        if not bound.steps:
+            return Result(bound)
+        return Result(bound, site.perform(bound, request.parallelism))
+
+
+def _bound(site: Site, saved: Plan, request: Request) -> Plan:
+    """The plan as far as it is still needed; Refused if now another one would be."""
+    again = site.plan(replace(request, options=options_of(saved)))
+    if leaves_out(saved, again):
+        targets = [change.address for change in saved.changes]
+        again = site.plan(replace(request, options=options_of(saved, targets)))
+    bound = bind(saved, again, site.snapshot)
+    site.audience.diagnose(bound.diagnostics[len(saved.diagnostics) :])
+    return bound
 
 
 def _as_planned(project: Project, saved: Plan) -> Project:

@@ -19,7 +19,7 @@ text or its `name`."""
 
 REMOVED = object()
 """In the place of a value: the key, or entry, is to go."""
-_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./+-]*")
+_PLAIN = re.compile(r"(https?://)?[A-Za-z/][A-Za-z0-9_./+-]*( [A-Za-z0-9_./+-]+)*")
 _TEMPLATE = re.compile(r"(?<!\$)\$\{")
 _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
@@ -49,7 +49,7 @@ def rewritten(text: str, path: Path, value: Any) -> str | None:
 def spelled(value: Any) -> str:
     """A value as YAML in one line. What looks like a template in it stands for itself."""
     if isinstance(value, str):
-        if _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
+        if _PLAIN.fullmatch(value) and value.lower() not in _WORDS and " -" not in value:
             return value
         return json.dumps(value.replace("${", "$${"), ensure_ascii=False)
     if isinstance(value, Mapping):
