@@ -65,10 +65,13 @@ def _underlined(source: str, span: Span, page: Page) -> list[str]:
     first = 0 if len(source) <= room else max(0, min(start - room // 3, len(source) - room))
     last = min(len(source), first + room)
     before, marked, after = (safe(source[a:b]) for a, b in ((first, start), (start, min(end, last)), (end, last)))
-    carets = "^" * max(1, len(marked))
+    indent, carets = len(before), "^" * max(1, len(marked))
+    if not page.colour:
+        # Put together again, harmless parts may make a runner's command (see `safe`).
+        before, marked, after = safe(before + marked + after), "", ""
     return [
         page.paint(gutter, "dim") + before + page.paint(marked, "bold") + after,
-        " " * (len(gutter) + len(before)) + page.paint(carets, _CARET_COLOUR),
+        " " * (len(gutter) + indent) + page.paint(carets, _CARET_COLOUR),
     ]
 
 

@@ -20,7 +20,7 @@ def render_code_quality(report: Report) -> str:
     found = [
         {
             "description": safe(f"{finding.summary}. {finding.detail}" if finding.detail else finding.summary),
-            "check_name": finding.rule,
+            "check_name": safe(finding.rule),
             "fingerprint": fingerprint(finding),
             "severity": _SEVERITIES[finding.level],
             "location": {

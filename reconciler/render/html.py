@@ -125,7 +125,7 @@ def _toolbar(plan: Plan) -> str:
     )
     kinds = sorted({change.kind for change in plan.changes})
     options = "".join(
-        f'<option value="{escape(kind)}">{escape(safe(kind.replace("_", " ")))}</option>' for kind in kinds
+        f'<option value="{escape(safe(kind))}">{escape(safe(kind.replace("_", " ")))}</option>' for kind in kinds
     )
     return (
         '<div class="bar" role="search"><label class="sr" for="q">Search</label>'
@@ -146,7 +146,7 @@ def _resource(number: int, change: Change, is_open: bool) -> str:
     opened = " open" if is_open and is_shown(change) else ""
     return (
         f'<details class="res {change.action.value}" id="r{number}" data-a="{change.action.value}" '
-        f'data-k="{escape(change.kind)}"{opened}><summary><span class="sym mono">{escape(symbol)}</span>'
+        f'data-k="{escape(safe(change.kind))}"{opened}><summary><span class="sym mono">{escape(symbol)}</span>'
         f'<code>{escape(safe(change.address))}</code><span class="what">{words}</span>'
         f'<span class="way">{escape(states_of(change))}</span></summary>'
         f'<div class="body">{remarks}{_differences(lines)}{place}</div></details>'

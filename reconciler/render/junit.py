@@ -33,13 +33,13 @@ def render_junit(report: Report) -> str:
 
 
 def _case(kind: str, name: str, about: Sequence[Diagnostic], out: str = "") -> str:
-    parts = [
-        f"<failure type={_quoted(d.code)} message={_quoted(d.summary)}>{_text(_told(d))}</failure>"
-        for d in about
-        if d.is_error
-    ]
-    # One failure a case is all that the schema has room for.
-    parts = parts[:1]
+    errors = [diagnostic for diagnostic in about if diagnostic.is_error]
+    parts = []
+    if errors:
+        worst = f"type={_quoted(errors[0].code)} message={_quoted(errors[0].summary)}"
+        # One failure a case is all that some readers have room for.
+        text = "\n".join(map(_told, errors))
+        parts.append(f"<failure {worst}>{_text(text)}</failure>")
     told = "\n".join([out, *(_told(d) for d in about if not d.is_error)]).strip("\n")
     if told:
         parts.append(f"<system-out>{_text(told)}</system-out>")

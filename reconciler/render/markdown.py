@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from reconciler.model.diagnostic import Diagnostic
 from reconciler.plan.change import Action, Change
 from reconciler.plan.document import Plan
-from reconciler.render.diagnostic_text import render_diagnostic
 from reconciler.render.diff_lines import diff_lines, remarks_on
-from reconciler.render.page import Page, safe
+from reconciler.render.page import safe, safe_lines
 from reconciler.render.report import Report
 from reconciler.render.summary import count, planned
 
@@ -80,8 +80,16 @@ def fenced(language: str, lines: Sequence[str]) -> str:
 def _errors(report: Report, room: int) -> list[str]:
     if not report.told:
         return []
-    blocks = [_cut(render_diagnostic(diagnostic, Page()), _LONGEST) for diagnostic in report.told]
+    blocks = [_cut("\n".join(_told(diagnostic)), _LONGEST) for diagnostic in report.told]
     return [fenced("text", _fitting(blocks, room, lambda n: f"({n} more errors and warnings are left out here)"))]
+
+
+def _told(diagnostic: Diagnostic) -> Iterator[str]:
+    yield f"{'Error' if diagnostic.is_error else 'Warning'}: {safe(diagnostic.summary)}"
+    if diagnostic.span:
+        yield f"  at {safe(str(diagnostic.span))}"
+    if diagnostic.detail:
+        yield from (f"  {line}" for line in safe_lines(diagnostic.detail).split("\n"))
 
 
 def _table(changes: Sequence[Change], room: int) -> list[str]:

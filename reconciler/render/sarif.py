@@ -19,7 +19,7 @@ _DEFAULT_FILE = "reconciler.yaml"
 
 def render_sarif(report: Report) -> str:
     found = findings(report)
-    rules = sorted({finding.rule for finding in found})
+    rules = sorted({safe(finding.rule) for finding in found})
     driver = {
         "name": "reconciler",
         "version": __version__,
@@ -44,8 +44,8 @@ def fingerprint(finding: Finding) -> str:
 def _result(finding: Finding, rules: Sequence[str], report: Report) -> dict[str, Any]:
     text = safe(finding.summary) + (f"\n{safe_lines(finding.detail)}" if finding.detail else "")
     return {
-        "ruleId": finding.rule,
-        "ruleIndex": rules.index(finding.rule),
+        "ruleId": safe(finding.rule),
+        "ruleIndex": rules.index(safe(finding.rule)),
         "level": finding.level,
         "message": {"text": _literal(text)},
         "locations": [_location(finding, report)],
@@ -56,7 +56,7 @@ def _result(finding: Finding, rules: Sequence[str], report: Report) -> dict[str,
 def _location(finding: Finding, report: Report) -> dict[str, Any]:
     span = finding.span
     file = report.path(span) if span else f"{report.folder}/{_DEFAULT_FILE}" if report.folder else _DEFAULT_FILE
-    physical: dict[str, Any] = {"artifactLocation": {"uri": quote(file.encode("utf-8", "surrogateescape"))}}
+    physical: dict[str, Any] = {"artifactLocation": {"uri": quote(safe(file).lstrip("/"))}}
     if span:
         physical["region"] = {
             "startLine": span.line,

@@ -30,7 +30,7 @@ def compare_sides(project: Project, sides: Sides, options: Options) -> Plan:
     Raises Refused for sides that can't be read or aren't valid; what is wrong with the base is said to be in it.
     """
     head = interpret(project, _head(project, sides))
-    made = compare(_base(project, sides), head, f"reconciler {__version__}", options)
+    made = compare(_applied(project, sides), head, f"reconciler {__version__}", options)
     lines = (replace(d, snippet=head.snippet(d.span)) if d.span and not d.snippet else d for d in made.diagnostics)
     return replace(made, diagnostics=tuple(lines))
 
@@ -41,7 +41,7 @@ def _head(project: Project, sides: Sides) -> tuple[SourceFile, ...]:
     return read_side(sides.head, project.directory)
 
 
-def _base(project: Project, sides: Sides) -> Configuration | None:
+def _applied(project: Project, sides: Sides) -> Configuration | None:
     try:
         files = read_side(sides.base, project.directory)
     except Refused as refused:
