@@ -18,7 +18,7 @@ from reconciler.model.resource import Observed, Record
 from reconciler.model.snapshot import Snapshot
 from reconciler.ports import Conversation, Now, Provider, Sleep
 
-_WAITS = (1.0, 2.0, 4.0, 8.0)
+_WAITS = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Seconds between looks at what is waited for, the last of them again and again."""
 
 
