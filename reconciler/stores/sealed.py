@@ -21,13 +21,21 @@ class SealedMedium:
 
     def __init__(self, inner: Medium, seal: Seal, pins: Pins, accept_plain: bool = False) -> None:
         self._inner, self._seal, self._pins, self._accept_plain = inner, seal, pins, accept_plain
-        self.name, self.kept, self.expires = inner.name, inner.kept, inner.expires
+        self.name, self.expires = inner.name, inner.expires
         self._head: tuple[str, int] | None = None
         """Lineage and serial of what is there."""
         self._unsound: str | None = None
         """The mark of what is there, if it could not be opened: only a repair puts something in its place."""
         self._sizes: dict[int, int] = {0: 0}
         """Length of the journal as it is read -> as it is kept, after each line."""
+
+    @property
+    def kept(self) -> int:
+        return self._inner.kept
+
+    @kept.setter
+    def kept(self, count: int) -> None:
+        self._inner.kept = count
 
     def load(self) -> Kept | None:
         kept = self._inner.load()
