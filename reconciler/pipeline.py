@@ -8,7 +8,6 @@ drift      snapshot + observed -> Report; nothing is written, here or there
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -16,18 +15,23 @@ from dataclasses import dataclass, replace
 from reconciler.apply.clock import SystemClock
 from reconciler.apply.resolution import Choice
 from reconciler.apply.session import Applied
-from reconciler.drift import Report, compare
+from reconciler.attribution import attributed, sent_secrets
+from reconciler.drift import Finding, Report, compare
 from reconciler.model.address import Address
-from reconciler.model.diagnostic import Refused
+from reconciler.model.diagnostic import Refused, warning
 from reconciler.model.resource import Observed
 from reconciler.model.snapshot import Snapshot
 from reconciler.plan.binding import bind, leaves_out, options_of
 from reconciler.plan.document import Plan
 from reconciler.plan.freshness import require_fresh
 from reconciler.plan.planner import Options
+from reconciler.plan_files import as_planned
 from reconciler.project import Project, validate
 from reconciler.site import Audience, Request, Site, held, opened, written
 from reconciler.wiring import Home, home_for
+
+_MAKING = frozenset({"apply", "destroy", "adopt"})
+"""Operations whose end is the beginning of drift."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +82,34 @@ def drift(project: Project, audience: Audience, unmanaged: bool = False, restore
     with opened(project, request, audience, "drift") as site:
         site.recover()
         observed = site.observe()
-        findings = compare(site.snapshot, observed, site.configuration, unmanaged)
+        findings = _with_authors(site, compare(site.snapshot, observed, site.configuration, unmanaged))
         now, checked = SystemClock().wall(), len(site.snapshot.records)
         report = Report(site.workspace, site.live.name, now, checked, findings)
         return Inspection(report, site.snapshot, observed, site.plan(request) if restore else None)
 
 
+def _with_authors(site: Site, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Who did it, by the live system's log since the last apply; without one that can be read, nobody knows."""
+    applied = next((version.at for version in site.books.store.history() if version.operation in _MAKING), "")
+    if not applied:
+        return findings
+    try:
+        log = site.live.changes_since(applied)
+    except Refused as refused:
+        detail = "; ".join(diagnostic.summary for diagnostic in refused.diagnostics)
+        told = "Who did it is not known: the System Log can't be read"
+        site.audience.diagnose((warning("drift.no-log", told, f"{detail}. It takes the scope okta.logs.read."),))
+        return findings
+    if not log.is_whole:
+        told = "The System Log is longer than what was read of it: who did the latest changes may not be known"
+        site.audience.diagnose((warning("drift.long-log", told, "It is read from the last apply on."),))
+    rotated = sent_secrets(site.snapshot, log.events)
+    return attributed((*findings, *rotated), log.events, site.observe())
+
+
 def apply_saved(project: Project, saved: Plan, request: Request, audience: Audience) -> Result:
     """Performs a plan that was made before, unless what it was made against is no longer so."""
-    with opened(_as_planned(project, saved), request, audience, "apply") as site:
+    with opened(as_planned(project, saved), request, audience, "apply") as site:
         site.recover()
         now = SystemClock().wall()
         require_fresh(saved, site.snapshot, site.configuration.digest, site.workspace, now)
@@ -111,19 +134,6 @@ def _bound(site: Site, saved: Plan, request: Request) -> Plan:
     bound = bind(saved, again, site.snapshot)
     site.audience.diagnose(bound.diagnostics[len(saved.diagnostics) :])
     return bound
-
-
-def _as_planned(project: Project, saved: Plan) -> Project:
-    """A plan remembers its variables, so they needn't be given again; those that are given win."""
-    if not saved.variables:
-        return project
-    remembered = {name: v if isinstance(v, str) else json.dumps(v) for name, v in saved.variables.items()}
-    candidate = replace(project, variables={**remembered, **project.variables})
-    try:
-        is_same = validate(candidate).digest == saved.basis.configuration
-    except Refused:
-        is_same = False
-    return candidate if is_same else project
 
 
 def restore(project: Project, request: Request, serial: int, audience: Audience, approved: bool) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+from reconciler.model.diagnostic import Refused
 from reconciler.plan.document import Plan
 from reconciler.plan.wire import decode, encode
 from reconciler.project import Project, validate
@@ -21,6 +23,8 @@ def written_plan(project: Project, made: Plan) -> bytes:
 
 def read_plan(project: Project, data: bytes, name: str) -> Plan:
     """The plan to be applied, from the file `name`. Refused (`state.plain`) if it isn't encrypted and should be."""
+    if envelope_in(data) is None:
+        project = as_planned(project, decode(data, name))
     home = home_for(project, validate(project))
     return decode(open_plan(home.shelf.seal(home.workspace, name), data), name)
 
@@ -28,3 +32,16 @@ def read_plan(project: Project, data: bytes, name: str) -> Plan:
 def shown_plan(project: Project, data: bytes, name: str) -> Plan:
     """The plan to be looked at; the configuration is needed only if it is encrypted."""
     return decode(data, name) if envelope_in(data) is None else read_plan(project, data, name)
+
+
+def as_planned(project: Project, saved: Plan) -> Project:
+    """A plan remembers its variables, so they needn't be given again; those that are given win."""
+    if not saved.variables:
+        return project
+    remembered = {name: v if isinstance(v, str) else json.dumps(v) for name, v in saved.variables.items()}
+    candidate = replace(project, variables={**remembered, **project.variables})
+    try:
+        is_same = validate(candidate).digest == saved.basis.configuration
+    except Refused:
+        is_same = False
+    return candidate if is_same else project

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -61,27 +60,6 @@ class TestResources:
         (found,) = read(text).warnings
         assert (found.severity, found.code, str(found.span)) == (Severity.WARNING, "config.unused", "0.yaml:7:3")
         assert found.snippet == "  gh:"
-
-    def test_a_hundred_times_as_many_take_a_hundred_times_as_long(self) -> None:
-        def seconds(count: int) -> float:
-            parts: dict[str, list[str]] = {"authorization_servers": [], "client_registrations": [], "mcp_servers": []}
-            for i in range(count):
-                url = f"https://s{i}.example.com"
-                parts["authorization_servers"].append(
-                    f"  a{i}: {{type: external, issuer: '{url}', authorization_endpoint: '{url}', "
-                    f"token_endpoint: '{url}'}}"
-                )
-                parts["client_registrations"].append(
-                    f"  r{i}: {{authorization_server: a{i}, client_id: x, client_secret: {{env: S}}}}"
-                )
-                parts["mcp_servers"].append(f"  s{i}: {{resource_url: '{url}', authorization_servers: [a{i}]}}")
-            text = "version: 1\n" + "".join(f"{key}:\n" + "\n".join(lines) + "\n" for key, lines in parts.items())
-            before = time.process_time()
-            assert len(read(text).resources) == 3 * count
-            return time.process_time() - before
-
-        seconds(10)
-        assert seconds(2000) < 40 * seconds(100)
 
 
 class TestVariables:
