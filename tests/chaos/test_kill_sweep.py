@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -41,6 +42,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 def require_tracing() -> None:
     if not can_trace():
+        assert shutil.which("strace") is not None or not os.environ.get("CI"), "strace is to be installed here"
         pytest.skip("strace is not there, or may not trace: NO KILL POINT WAS TESTED")
 
 
