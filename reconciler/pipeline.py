@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from reconciler.apply.clock import SystemClock
 from reconciler.apply.resolution import Choice
@@ -23,7 +24,7 @@ from reconciler.model.resource import Observed
 from reconciler.model.snapshot import Snapshot
 from reconciler.plan.binding import bind, leaves_out, options_of
 from reconciler.plan.document import Plan
-from reconciler.plan.freshness import require_fresh
+from reconciler.plan.freshness import moment, require_fresh
 from reconciler.plan.planner import Options
 from reconciler.plan_files import as_planned
 from reconciler.project import Project, validate
@@ -94,7 +95,8 @@ def _with_authors(site: Site, findings: tuple[Finding, ...]) -> tuple[Finding, .
     if not applied:
         return findings
     try:
-        log = site.live.changes_since(applied)
+        # Versions are told to the second: what our own apply did in its last one is nobody else's doing.
+        log = site.live.changes_since((moment(applied) + timedelta(seconds=1)).isoformat())
     except Refused as refused:
         detail = "; ".join(diagnostic.summary for diagnostic in refused.diagnostics)
         told = "Who did it is not known: the System Log can't be read"

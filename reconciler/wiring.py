@@ -32,6 +32,7 @@ from reconciler.stores.opening import Shelf
 from reconciler.stores.workspace import current_workspace
 
 if TYPE_CHECKING:
+    from reconciler.okta.system_log import Log
     from reconciler.sandbox.world import World
 
 T = TypeVar("T")
@@ -136,6 +137,12 @@ class Live:
         hands = Hands(self._transport, SystemClock())
         reading = perform(observe(snapshot, self._provider), hands)
         return self._runner.run(_patiently(reading, lambda elapsed: wait(f"Observing {self.name}", elapsed)))
+
+    def changes_since(self, moment: str) -> Log:
+        """What the live system's own log says of changes from that moment on (ISO 8601). Refused if it isn't shown."""
+        from reconciler.okta.system_log import read_log
+
+        return self._runner.run(perform(read_log(moment), Hands(self._transport, SystemClock())))
 
     def find_out(
         self, snapshot: Snapshot, entries: Sequence[Entry], wait: Callable[[str, float], None]

@@ -28,7 +28,7 @@ LAYERS = [
     {"site"},
     {"wiring", "review"},
     {"project"},
-    {"acceptance", "adoption"},
+    {"acceptance", "adoption", "attribution"},
     {"render", "okta", "stores", "sandbox", "fleet"},
     {"apply", "drift", "access"},
     {"plan"},
@@ -63,7 +63,7 @@ THIRD_PARTY = {
 }
 """Where each library may be imported: a part, or one module of it. A library that isn't here may not be."""
 
-PURE = ("model", "kinds", "ports", "diff", "graph", "config", "plan", "drift", "access", "acceptance", "adoption", "render")
+PURE = ("model", "kinds", "ports", "diff", "graph", "config", "plan", "drift", "access", "acceptance", "adoption", "attribution", "render")
 IMPURE_MODULES = {
     *("asyncio", "concurrent", "getpass", "http", "logging", "multiprocessing", "os", "platform", "random"),
     *("secrets", "select", "shutil", "signal", "socket", "sqlite3", "subprocess", "tempfile", "threading", "time"),

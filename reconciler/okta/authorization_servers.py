@@ -90,6 +90,7 @@ class AuthorizationServers(Family):
                 **({} if policy is None else {"access_policy": policy}),
             },
             handle=(yield from self._org.authorization_server(alone.id)),
+            computed={**alone.computed, "parts": _ids(contents)},
         )
 
     def create(self, target: Target) -> Conversation[Observed]:
@@ -127,6 +128,12 @@ class AuthorizationServers(Family):
             yield from put(place, place.path(), body, "update")
         yield from _widen(place, contents, target, changed)
         return (yield from self.prove(target, self.provable(target, changed)))
+
+
+def _ids(contents: Contents) -> list[str]:
+    """Of all that lies under it: the System Log names these, and not what they belong to."""
+    items = [*contents.scopes.values(), *filter(None, (contents.policy, contents.rule))]
+    return sorted(str(item["id"]) for item in items)
 
 
 def meet(one: Grant, other: Grant, existing: frozenset[str]) -> Grant:

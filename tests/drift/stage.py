@@ -25,7 +25,7 @@ from reconciler.model.snapshot import Snapshot
 from reconciler.okta.provider import OktaProvider
 from reconciler.okta.read_only import ReadOnlyTransport
 from reconciler.okta.transport import HttpTransport
-from reconciler.ports import Answer, Call
+from reconciler.ports import Answer, Call, Conversation
 from reconciler.project import Project, validate
 from reconciler.sandbox.app import Sandbox, create_app
 from reconciler.sandbox.options import SandboxOptions
@@ -139,8 +139,12 @@ class Org:
         self.call("POST", "/sandbox/edit", {**_named(item), "delete": True})
 
     def observe(self) -> tuple[Observed, ...]:
-        hands = Hands(ReadOnlyTransport(self.transport), SystemClock())
-        return self._runner.run(perform(OktaProvider().observe(frozenset(kinds())), hands))
+        found: tuple[Observed, ...] = self.perform(OktaProvider().observe(frozenset(kinds())))
+        return found
+
+    def perform(self, conversation: Conversation[Any]) -> Any:
+        """What the conversation finds out; it can't write."""
+        return self._runner.run(perform(conversation, Hands(ReadOnlyTransport(self.transport), SystemClock())))
 
 
 def _named(item: Mapping[str, Any]) -> dict[str, Any]:
