@@ -19,7 +19,7 @@ from jsonschema import Draft202012Validator
 from reconciler.schema import text_of
 
 ROOT = Path(__file__).resolve().parent.parent
-EXAMPLES = sorted(path.name for path in (ROOT / "examples").iterdir() if path.is_dir())
+EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/sandbox"))
 
 
 class Checkout:

@@ -20,6 +20,7 @@ from reconciler.cli.planning import request_of
 from reconciler.cli.report_console import folder_in_repository
 from reconciler.model.diagnostic import Refused, error, exit_code
 from reconciler.plan.document import Plan
+from reconciler.plan_files import shown_plan
 from reconciler.render.markdown import GITHUB_LIMIT, GITLAB_LIMIT, SUMMARY_LIMIT, render_markdown, verdict
 from reconciler.render.report import Report
 from reconciler.review.comparison import Sides, compare_sides
@@ -67,9 +68,7 @@ def _plan(console: Console, planfile: str | None, flags: Mapping[str, Any]) -> P
     if planfile and flags["base"]:
         raise click.UsageError("PLANFILE and -base exclude each other.")
     if planfile:
-        from reconciler.plan.wire import decode
-
-        return decode(read_bytes(planfile), planfile)
+        return shown_plan(project_of(flags), read_bytes(planfile), planfile)
     request = request_of(flags)
     if flags["base"]:
         return compare_sides(project_of(flags), Sides(flags["base"]), request.options)
