@@ -106,7 +106,7 @@ def run(place: Path, *arguments: str, tracing: tuple[str, ...] = ()) -> Ended:
     if tracing:
         command = ["strace", "-f", "-qq", "-o", os.devnull, *tracing, *command]
     ended = subprocess.run(
-        command, cwd=place, env=environment(), capture_output=True, text=True, timeout=180, check=False, input=""
+        command, cwd=place, env=environment(), capture_output=True, text=True, timeout=300, check=False, input=""
     )
     return Ended(ended.returncode, ended.stdout + ended.stderr)
 
