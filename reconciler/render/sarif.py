@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from reconciler import __version__
+from reconciler.model.diagnostic import Span
 from reconciler.render.page import safe, safe_lines
 from reconciler.render.report import Finding, Report, findings
 
@@ -56,18 +57,18 @@ def _result(finding: Finding, rules: Sequence[str], report: Report) -> dict[str,
 def _location(finding: Finding, report: Report) -> dict[str, Any]:
     span = finding.span
     file = report.path(span) if span else f"{report.folder}/{_DEFAULT_FILE}" if report.folder else _DEFAULT_FILE
-    physical: dict[str, Any] = {"artifactLocation": {"uri": quote(safe(file).lstrip("/"))}}
-    if span:
-        physical["region"] = {
-            "startLine": span.line,
-            "startColumn": span.column,
-            "endLine": max(span.line, span.end_line),
-            "endColumn": max(span.end_column, 1),
-        }
+    physical = {"artifactLocation": {"uri": quote(safe(file).lstrip("/"))}, "region": _region(span)}
     location: dict[str, Any] = {"physicalLocation": physical}
     if finding.address:
         location["logicalLocations"] = [{"fullyQualifiedName": safe(finding.address), "kind": "resource"}]
     return location
+
+
+def _region(span: Span | None) -> dict[str, int]:
+    if span is None:
+        return {"startLine": 1}
+    ends = {"endLine": max(span.line, span.end_line), "endColumn": max(span.end_column, 1)}
+    return {"startLine": span.line, "startColumn": span.column, **ends}
 
 
 def _literal(text: str) -> str:
