@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -33,15 +35,20 @@ from reconciler.render.prometheus import render_metrics
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to report."
 )
 @click.option("--json", "form", flag_value="json", help="The same as --format json.")
+@click.option("--workspaces", metavar="FILE", help="Look at every workspace that FILE lists, instead of this one.")
+@click.option("--shard", metavar="I/N", default="1/1", help="Only the I-th of N parts of those workspaces.")
+@click.option("--parallel", type=click.IntRange(1, 64), default=4, show_default=True, help="Workspaces at a time.")
 @click.option("--prometheus", metavar="FILE", help="Write metrics to FILE as well, for a textfile collector.")
 @project_options
 @screen_options
 @reporting
-def command(console: Console, form: str, prometheus: str | None, **flags: Any) -> int:
+def command(console: Console, form: str, prometheus: str | None, workspaces: str | None, **flags: Any) -> int:
     """Show what no longer agrees with what was recorded.
 
     Exits 0 without drift and 2 with some. Nothing is ever written to the live system, nor to the state.
     """
+    if workspaces is not None:
+        return _inspect_fleet(console, workspaces, form, prometheus, flags)
     seen: Inspection | None = None
     problems: tuple[Diagnostic, ...] = ()
     told: list[str] = []
@@ -68,6 +75,19 @@ def command(console: Console, form: str, prometheus: str | None, **flags: Any) -
         write_file(path_of(prometheus), metrics.encode())
     code: int = value["summary"]["exit_code"]
     return code
+
+
+def _inspect_fleet(
+    console: Console, workspaces: str, form: str, prometheus: str | None, flags: Mapping[str, Any]
+) -> int:
+    from reconciler.cli.fleet import FleetOptions, inspect
+
+    single = {"out": "-out", "accept": "-accept", "variables": "-var", "variable_files": "-var-file"}
+    for name, option in single.items():
+        if flags[name]:
+            raise click.UsageError(f"{option} is for one workspace; -workspaces looks at many.")
+    options = FleetOptions(workspaces, flags["shard"], flags["parallel"], form, prometheus, flags["unmanaged"])
+    return inspect(console, options, os.environ)
 
 
 def _save_way_back(project: Project, seen: Inspection, name: str) -> str:

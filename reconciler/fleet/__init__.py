@@ -1,0 +1,1 @@
+"""Many workspaces looked at in one run."""
