@@ -187,14 +187,13 @@ def _steps(plan: Plan) -> str:
     for step, wave in _waves(plan.steps).items():
         waves.setdefault(wave, []).append(step)
     parts = [
-        f"<h3>{n} <small>{len(steps)} at once</small></h3>"
-        f'<ul class="steps">{"".join(_step(step, numbers) for step in steps)}</ul>'
-        for n, (_, steps) in enumerate(sorted(waves.items()), 1)
+        f'<li><ul class="steps">{"".join(_step(step, numbers) for step in steps)}</ul></li>'
+        for _, steps in sorted(waves.items())
     ]
-    told = f"{len(plan.steps)} steps, {len(waves)} after one another"
+    told = f"{len(plan.steps)} steps; those under one number wait for nothing but what is above"
     opened = " open" if len(plan.steps) <= 200 else ""
     summary = f"<summary>Order of steps <small>{told}</small></summary>"
-    return f'<details class="fold"{opened}>{summary}{"".join(parts)}</details>'
+    return f'<details class="fold"{opened}>{summary}<ol class="waves">{"".join(parts)}</ol></details>'
 
 
 def _step(step: Step, numbers: Mapping[Address, int]) -> str:

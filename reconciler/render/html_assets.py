@@ -56,7 +56,7 @@ overflow:auto;max-height:72vh;display:flex;flex-wrap:wrap;gap:6px 30px;align-ite
 .n:focus-visible{outline:none}
 .n:focus-visible rect{stroke:var(--accent);stroke-width:2.5}
 .n.none text{fill:var(--muted)}
-.dim{opacity:.28}
+.dim{opacity:.42}
 .e{fill:none;stroke:var(--muted);stroke-opacity:.55;stroke-width:1.3}
 .e.g{stroke:var(--accent);stroke-dasharray:4 3;stroke-opacity:.8}
 .gate{fill:var(--panel);stroke:var(--accent);stroke-width:1.5}
@@ -80,7 +80,11 @@ margin:8px 0;padding:10px 16px}
 .told p{margin:4px 0 0;color:var(--muted);font-size:14px;white-space:pre-line}
 .steps{list-style:none;padding:0;margin:0;columns:2 430px;column-gap:28px;font-size:13.5px}
 .steps li{padding:1px 0;break-inside:avoid;overflow-wrap:anywhere}
-.steps b{font-weight:600;color:var(--muted);display:inline-block;min-width:6.2em}
+.steps b{font-weight:600;color:var(--muted);display:inline-block;min-width:7em}
+.waves{padding-left:2.4em;margin:0}
+.waves>li{padding:7px 0 7px 6px;border-top:1px solid var(--line)}
+.waves>li::marker{color:var(--muted);font-size:13px;font-variant-numeric:tabular-nums}
+.waves>li[hidden]{display:none}
 details.fold>summary{cursor:pointer;font-size:18px;font-weight:650;margin:44px 0 12px}
 details.fold>summary small{font-weight:400;color:var(--muted);font-size:14px;margin-left:6px}
 footer{color:var(--muted);font-size:13px;padding-top:40px;padding-bottom:40px;overflow-wrap:anywhere}
@@ -92,10 +96,11 @@ SCRIPT = """\
   const all = selector => [...document.querySelectorAll(selector)];
   const [query, kind, live] = ['q', 'k', 'live'].map(id => document.getElementById(id));
   if (!query) return;
-  const boxes = all('.chip input'), resources = all('.res'), islands = all('.island'), steps = all('.steps li');
+  const boxes = all('.chip input'), resources = all('.res'), islands = all('.island');
+  const steps = all('.steps li'), waves = all('.waves > li');
   const texts = new Map();
   const text = one => {
-    if (!texts.has(one)) texts.set(one, one.textContent.toLowerCase());
+    if (!texts.has(one)) texts.set(one, `${one.dataset.k} ${one.textContent}`.toLowerCase());
     return texts.get(one);
   };
   const cards = islands.map(island => [...island.querySelectorAll('.n')]);
@@ -119,6 +124,7 @@ SCRIPT = """\
       island.toggleAttribute('hidden', !any);
     });
     for (const step of steps) step.hidden = !seen.has('#' + step.dataset.r);
+    for (const wave of waves) wave.hidden = !wave.querySelector('.steps li:not([hidden])');
     live.textContent = seen.size + ' of ' + resources.length + ' resources';
   };
   let waiting = 0;
