@@ -24,8 +24,8 @@ PACKAGE = ROOT / "reconciler"
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"pipeline", "takeover", "plan_files", "schema"},
-    {"site"},
+    {"pipeline", "takeover", "schema"},
+    {"site", "plan_files"},
     {"wiring", "review"},
     {"project"},
     {"render", "okta", "stores", "sandbox", "fleet"},
