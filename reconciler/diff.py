@@ -50,15 +50,21 @@ def differences(before: Attributes, after: Attributes, kind: Kind) -> tuple[Diff
 
 
 def is_alike(one: Any, other: Any) -> bool:
-    """Whether the live system may have written the same value differently: the order of a list, spaces, a URL's case
-    and last slash."""
+    """Whether the live system may have written the same value differently: the order of a list, spaces, the case of a
+    URL's scheme and host (of nothing else: RFC 3986 section 6.2.2.1), its last slash."""
     if isinstance(one, str) and isinstance(other, str):
         if "://" in one:
-            return one.rstrip("/").casefold() == other.rstrip("/").casefold()
+            return _normal(one) == _normal(other)
         return one.split() == other.split()
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and sorted(map(repr, one)) == sorted(map(repr, other))
     return is_same(one, other)
+
+
+def _normal(url: str) -> tuple[str, str, str]:
+    scheme, _, rest = url.partition("://")
+    host, _, path = rest.partition("/")
+    return scheme.casefold(), host.casefold(), path.rstrip("/")
 
 
 def is_same(one: Any, other: Any) -> bool:

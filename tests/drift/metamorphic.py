@@ -30,6 +30,7 @@ _ATTRIBUTES: dict[str, dict[str, tuple[str, Any]]] = {
         "issuer": ("issuer", "https://other.example.com"),
         "authorizationEndpoint": ("authorization_endpoint", "https://evil.example.com/authorize"),
         "tokenEndpoint": ("token_endpoint", "https://evil.example.com/token"),
+        "authorizationEndpoint ": ("authorization_endpoint", "https://hub.example.com/OAuth/authorize"),
         "registrationEndpoint": ("registration_endpoint", "https://evil.example.com/register"),
         "grantTypesSupported": ("grant_types", ["authorization_code"]),
     },
@@ -51,7 +52,8 @@ _ATTRIBUTES: dict[str, dict[str, tuple[str, Any]]] = {
         "name": ("scopes", "todo.admin"),
     },
 }
-"""Field of the API -> the attribute it is here, and another value for it."""
+"""Field of the API -> the attribute it is here, and another value for it. A space behind the field tells a second value
+for it apart."""
 _KINDS = {"client_auth_settings": "client_registration"}
 _POLICY = {"conditions": {"clients": {"include": ["0oaevil"]}}}
 _RULES = (
@@ -117,7 +119,7 @@ def _of(kind: str, item: Item, address: Address, applied: Applied) -> Iterator[I
         if not managed:
             continue
         new = ("DCR" if item[field] == "STATIC" else "STATIC") if field == "registrationType" else value
-        yield Injection(f"{address} {field}", _setter(item, {field: new}), address, DriftClass.ATTRIBUTE, attribute)
+        yield Injection(f"{address} {field}", _setter(item, {field.strip(): new}), address, DriftClass.ATTRIBUTE, attribute)
     for change in (_POLICY, {"status": "INACTIVE"}) if kind == "policy" else _RULES if kind == "rule" else ():
         name = f"{address} {kind} {next(iter(change))}"
         yield Injection(name, _setter(item, change), address, DriftClass.ATTRIBUTE, "access_policy")

@@ -69,6 +69,7 @@ def test_true_is_not_one(one: Any, other: Any) -> None:
     [
         ("https://a.example/mcp/", "https://A.example/mcp", True),
         ("https://a.example/mcp", "https://a.example/other", False),
+        ("https://a.example/mcp", "https://a.example/MCP", False),
         ("Todo", "todo", False),
         ("Todo  list", "Todo list", True),
         (["b", "a"], ["a", "b"], True),
