@@ -17,6 +17,7 @@ from reconciler.apply.resolution import Choice, resolve
 from reconciler.apply.session import Applied
 from reconciler.apply.sweep import find_duplicates
 from reconciler.config.configuration import Configuration
+from reconciler.gating import gates_of, keep_passages, predicted, waiver_notes
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic, Refused
 from reconciler.model.resource import Observed
@@ -29,8 +30,7 @@ from reconciler.plan.wire import encode
 from reconciler.ports import Lease, Store
 from reconciler.project import Project, validate
 from reconciler.secrets.fingerprint import new_key, take
-from reconciler.secrets.reader import SecretReader
-from reconciler.wiring import Books, Live, Watcher, home_for, open_live
+from reconciler.wiring import Books, Home, Live, Run, Watcher, home_for, open_live
 
 TOOL = f"reconciler {__version__}"
 _LOOKING = frozenset({"plan", "drift", "adopt"})
@@ -70,7 +70,7 @@ class Site:
     live: Live
     audience: Audience
     snapshot: Snapshot
-    read: SecretReader
+    home: Home
     key: str
     """What fingerprints of secrets are taken with: the snapshot's, once it has one."""
     observed: tuple[Observed, ...] | None = None
@@ -92,10 +92,10 @@ class Site:
         if request.options.operation != "apply":
             return self._with_source_lines(make_plan(facts, self._possible(request.options)))
         resources = self.configuration.resources.values()
-        secrets = take(references_in(resources), self.key, self.read)
+        secrets = take(references_in(resources), self.key, self.home.reader)
         made = make_plan(replace(facts, fingerprints=secrets.known), self._possible(request.options))
         warned = (*made.diagnostics, *unread(made, resources, secrets.unreadable))
-        return self._with_source_lines(replace(made, diagnostics=warned))
+        return predicted(self.home, self._with_source_lines(replace(made, diagnostics=warned)))
 
     def _possible(self, options: Options) -> Options:
         """The options, without what only the user can settle: of all the rest there is a plan."""
@@ -138,7 +138,7 @@ class Site:
     def take_fingerprints(self, chosen: Plan) -> Mapping[str, str]:
         """Of the secrets that the plan sends; Refused, before anything is sent, if one can't be read."""
         needed = secrets_of(chosen)
-        secrets = take([reference for reference, _ in needed.values()], self.key, self.read)
+        secrets = take([reference for reference, _ in needed.values()], self.key, self.home.reader)
         if secrets.unreadable:
             told = [(d, needed[shown][1]) for shown, them in secrets.unreadable.items() for d in them]
             raise Refused(replace(diagnostic, address=address) for diagnostic, address in told)
@@ -149,8 +149,11 @@ class Site:
         if chosen.fingerprints and not self.snapshot.secret_key:
             # The key is kept before the first fingerprint: after a crash the journal has some, and no key for them.
             self.snapshot = written(self.books.store, replace(self.snapshot, secret_key=self.key))
-        applied = self.live.apply(chosen, self.snapshot, self.books, self.audience, parallelism)
+        gates = gates_of(self.home, self.live, self.configuration, chosen)
+        applied = self.live.apply(chosen, self.snapshot, Run(self.books, parallelism, gates), self.audience)
         self.snapshot = written(self.books.store, applied.snapshot, encode(chosen)["x_fingerprint"])
+        if gates is not None:
+            self.audience.diagnose(keep_passages(self.home, gates, chosen, applied))
         if applied.was_in_doubt:
             self.audience.diagnose(find_duplicates(self.snapshot, self.live.observe(self.snapshot, self.audience.wait)))
         return applied
@@ -162,13 +165,13 @@ class Site:
 @contextmanager
 def opened(project: Project, request: Request, audience: Audience, operation: str) -> Iterator[Site]:
     configuration = validate(project)
-    audience.diagnose(configuration.warnings)
+    audience.diagnose((*configuration.warnings, *waiver_notes(configuration)))
     home = home_for(project, configuration)
     with closing(home.store()) as store, held(store, request, operation) as lease:
         snapshot = store.read() or Snapshot(lineage="")
         with open_live(home, read_only=operation in _LOOKING) as live:
             books, key = Books(store, lease), snapshot.secret_key or new_key()
-            yield Site(configuration, home.workspace, books, live, audience, snapshot, home.reader, key)
+            yield Site(configuration, home.workspace, books, live, audience, snapshot, home, key)
 
 
 def held(store: Store, request: Request, operation: str) -> AbstractContextManager[Lease | None]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from reconciler.apply.clock import SystemClock
 from reconciler.apply.drive import GroupCommit, Hands, perform
 from reconciler.apply.event import Event
+from reconciler.apply.gates import Gates
 from reconciler.apply.journal import Entry
 from reconciler.apply.observing import observe
 from reconciler.apply.quarantine import moment
@@ -20,20 +21,23 @@ from reconciler.apply.recovery import Recovered, find_out
 from reconciler.apply.session import Applied, Interrupts, apply_plan
 from reconciler.config.configuration import Configuration
 from reconciler.config.settings import FileStoreSettings, OktaSettings, SandboxSettings, Settings
-from reconciler.model.diagnostic import Refused, error
-from reconciler.model.resource import Observed
+from reconciler.model.address import Address
+from reconciler.model.resource import Observed, Resource
 from reconciler.model.snapshot import Snapshot
+from reconciler.outlook import Outlook
 from reconciler.plan.document import Plan
-from reconciler.ports import Lease, Provider, Store, Transport
+from reconciler.ports import FetchDoor, Lease, Provider, Store, Transport
 from reconciler.project import Project
+from reconciler.readiness.checks import check_all
+from reconciler.readiness.context import Context, Options, Results
 from reconciler.secrets.reader import SecretReader, variables_of
+from reconciler.stores.evidence import EvidenceFile
 from reconciler.stores.kept import KeptStore
 from reconciler.stores.opening import Shelf
 from reconciler.stores.workspace import current_workspace
 
 if TYPE_CHECKING:
     from reconciler.okta.system_log import Log
-    from reconciler.sandbox.world import World
 
 T = TypeVar("T")
 _PATIENCE = 1.0
@@ -81,6 +85,12 @@ class Home:
         return self.states / f"{self.workspace}.sandbox.db"
 
     @property
+    def evidence(self) -> EvidenceFile:
+        """Where it is kept what checks found."""
+        path = self.states / f"{self.workspace}.evidence.json"
+        return EvidenceFile(path, self.shelf.seal(self.workspace, str(path)))
+
+    @property
     def shelf(self) -> Shelf:
         return Shelf(self.settings.state, self.directory, self.reader, least_lease=3 * self.patience)
 
@@ -121,6 +131,15 @@ class Books:
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """How a plan is walked: what is written down, at most how many steps at once, by what activations are judged."""
+
+    books: Books
+    parallelism: int = 10
+    gates: Gates | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Live:
     """The live system for the length of one run. The event loop stays inside."""
 
@@ -128,8 +147,28 @@ class Live:
     _runner: asyncio.Runner
     _provider: Provider
     _transport: Transport
+    _outlook: Outlook
     patience: float
     quarantine: float
+    _doors: list[FetchDoor] = field(default_factory=list)
+
+    @property
+    def org_url(self) -> str:
+        return self._outlook.org_url
+
+    def look_out(self) -> Options:
+        """What may be asked of foreign hosts; from now on they can be."""
+        door, options = self._runner.run(self._outlook.open(self._transport))
+        self._doors.append(door)
+        return options
+
+    def check(
+        self, resources: Iterable[Resource], context: Context, wait: Callable[[str, float], None]
+    ) -> Mapping[Address, Results]:
+        """What checks find of each; only after `look_out`."""
+        hands = Hands(self._transport, SystemClock(), door=self._doors[-1])
+        checking = perform(check_all(resources, context), hands)
+        return self._runner.run(_patiently(checking, lambda elapsed: wait("Checking readiness", elapsed)))
 
     def observe(self, snapshot: Snapshot, wait: Callable[[str, float], None]) -> tuple[Observed, ...]:
         """Everything that is there; `wait` is told every second that it goes on. What is recorded in `snapshot` is
@@ -153,13 +192,16 @@ class Live:
         told = f"Finding out in {self.name} what became of an interrupted run"
         return self._runner.run(_patiently(asking, lambda elapsed: wait(told, elapsed)))
 
-    def apply(self, plan: Plan, snapshot: Snapshot, books: Books, watcher: Watcher, parallelism: int) -> Applied:
+    def apply(self, plan: Plan, snapshot: Snapshot, run: Run, watcher: Watcher) -> Applied:
         """Walks the plan. The first interrupt lets calls in flight finish, the second stops at once."""
+        books = run.books
         journal = GroupCommit(books.store.append)
         hands = Hands(self._transport, SystemClock(), journal, lease=books.lease)
         hands = replace(hands, patience=self.patience, quarantine=self.quarantine)
+        if run.gates is not None:
+            hands = replace(hands, gates=run.gates, door=self._doors[-1])
         interrupts = Interrupts()
-        walk = apply_plan(plan, snapshot, self._provider, hands, watcher.tell, parallelism, interrupts)
+        walk = apply_plan(plan, snapshot, self._provider, hands, watcher.tell, run.parallelism, interrupts)
 
         def press() -> None:
             interrupts.press()
@@ -175,21 +217,25 @@ def open_live(home: Home, read_only: bool = False) -> Iterator[Live]:
 
     settings, database = home.settings.provider, home.sandbox
     with asyncio.Runner() as runner:
+        outlook = Outlook("", home.settings.readiness, home.directory, home.reader)
         if settings.okta is not None:
             name, transport = settings.okta.org_url, _remote(settings.okta, home.reader)
+            outlook = replace(outlook, org_url=settings.okta.org_url)
         else:
             assert database is not None
             name = "the embedded sandbox"
-            transport = _embedded(settings.sandbox or SandboxSettings(), home, database)
+            transport, outlook = _embedded(home, database, outlook)
         if read_only:
             from reconciler.okta.read_only import ReadOnlyTransport
 
             transport = ReadOnlyTransport(transport)
         try:
-            yield Live(
-                name, runner, OktaProvider(quarantine=home.quarantine), transport, home.patience, home.quarantine
-            )
+            provider = OktaProvider(quarantine=home.quarantine)
+            live = Live(name, runner, provider, transport, outlook, home.patience, home.quarantine)
+            yield live
         finally:
+            for door in live._doors:
+                runner.run(door.close())
             runner.run(transport.close())
 
 
@@ -199,34 +245,15 @@ def _remote(settings: OktaSettings, read: SecretReader) -> Transport:
     return HttpTransport.to_org(settings, read)
 
 
-def _embedded(settings: SandboxSettings, home: Home, database: Path) -> Transport:
-    from reconciler.okta.transport import HttpTransport
-    from reconciler.sandbox.app import create_app
-    from reconciler.sandbox.options import SandboxOptions
+def _embedded(home: Home, database: Path, outlook: Outlook) -> tuple[Transport, Outlook]:
+    from reconciler.embedded import open_sandbox
+    from reconciler.okta.transport import EMBEDDED, HttpTransport
+    from reconciler.sandbox.outside import Outside
 
-    try:
-        database.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        told = f"The directory {database.parent} can't be made: {problem.strerror}"
-        raise Refused([error("sandbox.unwritable", told, "The embedded sandbox keeps its objects there.")]) from None
-    options = SandboxOptions(
-        db=str(database),
-        world=_world(home.directory, settings.world) if settings.world else None,
-        settle_seconds=settings.settle_seconds,
-        rate_limit=settings.rate_limit,
-    )
-    return HttpTransport.to_app(create_app(options), home.reader)
-
-
-def _world(directory: Path, name: str) -> World:
-    from reconciler.sandbox.world import read_world
-
-    try:
-        text = (directory / name).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        told = f"The world file {name} can't be read: {problem}"
-        raise Refused([error("config.world", told, "provider.sandbox.world names it.")]) from None
-    return read_world(text, name)
+    app = open_sandbox(home.settings.provider.sandbox or SandboxSettings(), home.directory, database)
+    outside = Outside(app, EMBEDDED.partition("://")[2])
+    outlook = replace(outlook, org_url=EMBEDDED, app=outside, has_world=app.hosts is not None)
+    return HttpTransport.to_app(app, home.reader), outlook
 
 
 async def _patiently(work: Coroutine[Any, Any, T], tick: Callable[[float], None]) -> T:

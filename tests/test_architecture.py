@@ -26,8 +26,10 @@ LAYERS = [
     {"cli"},
     {"pipeline", "takeover", "schema"},
     {"site", "plan_files"},
+    {"gating"},
     {"wiring", "review"},
     {"project"},
+    {"embedded", "outlook"},
     {"render", "okta", "stores", "sandbox", "fleet"},
     {"acceptance", "adoption", "attribution"},
     {"apply", "drift", "access"},
@@ -63,7 +65,21 @@ THIRD_PARTY = {
 }
 """Where each library may be imported: a part, or one module of it. A library that isn't here may not be."""
 
-PURE = ("model", "kinds", "ports", "diff", "graph", "config", "plan", "drift", "access", "acceptance", "adoption", "attribution", "render")
+PURE = (
+    "model",
+    "kinds",
+    "ports",
+    "diff",
+    "graph",
+    "config",
+    "plan",
+    "drift",
+    "access",
+    "acceptance",
+    "adoption",
+    "attribution",
+    "render",
+)
 IMPURE_MODULES = {
     *("asyncio", "concurrent", "getpass", "http", "logging", "multiprocessing", "os", "platform", "random"),
     *("secrets", "select", "shutil", "signal", "socket", "sqlite3", "subprocess", "tempfile", "threading", "time"),

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.apply.gates import Gates
 from reconciler.apply.quarantine import QUARANTINE
 from reconciler.model.diagnostic import Refused, error
 from reconciler.ports import (
@@ -38,8 +39,9 @@ class Hands:
     """What a driver works with. `journal` takes entries and returns once those that must be durable are; it is None
     where nothing is written (observing). `sleep` waits, and may raise into the conversation instead. `door` leads to
     foreign hosts; None where nobody asks them anything. Nothing is written while the `lease` has less left than a
-    request may take, `patience` in seconds: it could arrive after another run began. `quarantine` is the seconds
-    for which a request of which nothing was heard may still take effect."""
+    request may take, `patience` in seconds: it could arrive after another run began. `quarantine` is the time in
+    seconds for which a request of which nothing was heard may still take effect. `gates` are what activations are
+    judged by besides the live system's word."""
 
     transport: Transport
     clock: Clock
@@ -49,6 +51,7 @@ class Hands:
     lease: Lease | None = None
     patience: float = 0.0
     quarantine: float = QUARANTINE
+    gates: Gates | None = None
 
 
 async def perform(conversation: Conversation[T], hands: Hands, width: int = 10) -> T:

@@ -9,6 +9,7 @@ from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.lifecycle import State
 from reconciler.plan.step import Step
+from reconciler.readiness.gate import CheckResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class Finished:
     remote_id: str | None = None
     note: str = ""
     """Something to know of how it went: already so, adopted after a lost answer."""
+    checks: tuple[CheckResult, ...] = ()
+    """Of a gate: what it was judged by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Failed:
     step: Step
     elapsed: float
     diagnostics: tuple[Diagnostic, ...]
+    checks: tuple[CheckResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

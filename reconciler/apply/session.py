@@ -150,7 +150,7 @@ class _Session:
             now = self.hands.clock.monotonic()
             running = _Running(step, now, now)
             hands = replace(self.hands, journal=self._journal, sleep=partial(self._sleep, running))
-            conversation = perform_step(step, self.plan, self.walk.view, self.provider)
+            conversation = perform_step(step, self.plan, self.walk.view, self.provider, self.hands.gates)
             self._tell(Started(step))
             self.running[asyncio.create_task(perform(conversation, hands))] = running
 
@@ -161,11 +161,11 @@ class _Session:
         self.diagnostics += result.diagnostics
         if not any(diagnostic.is_error for diagnostic in result.diagnostics):
             self.walk.finish(step, Outcome.DONE, result.edits)
-            self._tell(Finished(step, elapsed, result.remote_id, result.note))
+            self._tell(Finished(step, elapsed, result.remote_id, result.note, result.checks))
             return
         self.walk.finish(step, Outcome.FAILED, result.edits)
         self.must_stop |= any(diagnostic.code in FINAL for diagnostic in result.diagnostics)
-        self._tell(Failed(step, elapsed, result.diagnostics))
+        self._tell(Failed(step, elapsed, result.diagnostics, result.checks))
         for skipped in self.walk.skip_after(step, None if result.was_interrupted else step.address):
             self._tell(skipped)
 

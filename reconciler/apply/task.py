@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from reconciler.apply.edit import Edit
+from reconciler.apply.gates import Gates
 from reconciler.kinds import kinds
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic, Refused, error
@@ -18,29 +19,33 @@ from reconciler.plan.document import Plan
 from reconciler.plan.rotation import sent_by
 from reconciler.plan.step import Step
 from reconciler.ports import Provider, Remote, Target
+from reconciler.readiness.gate import CheckResult
 
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
     """What became of a step. `edits` hold even if it failed; `diagnostics` say why it did (none: it is done).
 
-    `was_interrupted` tells a failure that is only the user's wish to stop."""
+    `was_interrupted` tells a failure that is only the user's wish to stop. `checks` are what a gate was judged by."""
 
     edits: tuple[Edit, ...] = ()
     remote_id: str | None = None
     note: str = ""
     diagnostics: tuple[Diagnostic, ...] = ()
     was_interrupted: bool = False
+    checks: tuple[CheckResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A step, the plan it belongs to, and what is recorded as it starts (`snapshot` may grow while it goes on)."""
+    """A step, the plan it belongs to, and what is recorded as it starts (`snapshot` may grow while it goes on).
+    Without `gates` an activation is judged by the live system's word alone."""
 
     step: Step
     plan: Plan
     snapshot: Snapshot
     provider: Provider
+    gates: Gates | None = None
 
     @property
     def desired(self) -> Resource:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from reconciler.apply.edit import Drop, Edit, Put
+from reconciler.apply.gates import PROBED
 from reconciler.apply.journal import Entry, journalled
 from reconciler.apply.task import StepResult, Task
 from reconciler.apply.waiting import Judgement, Waited, wait_until
@@ -13,8 +16,8 @@ from reconciler.model.diagnostic import Diagnostic, Refused, error
 from reconciler.model.lifecycle import State
 from reconciler.model.resource import Observed
 from reconciler.plan.step import Op
-from reconciler.ports import Conversation, Target, Together
-from reconciler.readiness.gate import CheckResult, Evidence, check_active, findings, is_open
+from reconciler.ports import Conversation, Now, Target, Together
+from reconciler.readiness.gate import CheckResult, Evidence, check_active, findings, is_open, tally
 
 
 def transition(task: Task, about: Entry) -> Conversation[StepResult]:
@@ -28,6 +31,9 @@ def transition(task: Task, about: Entry) -> Conversation[StepResult]:
         return _success(task, seen, f"already {seen.status}")
     if task.lifecycle.find(seen.status, event) is None:
         return StepResult((Put(task.seen_again(seen)),), seen.id, diagnostics=(_no_way(task, seen),))
+    shut = yield from _shut_again(task)
+    if shut is not None:
+        return shut
     yield from journalled(task.provider.transition(target, event), about)
     return (yield from _arrival(task, target))
 
@@ -123,20 +129,53 @@ def _invalid(task: Task, seen: Observed) -> Diagnostic:
 
 
 def verify(task: Task, about: Entry) -> Conversation[StepResult]:
-    """Look at everything the step needs; a shut gate gets the grace in which answers may be old."""
+    """Look at everything the step needs, then make the checks of its gate. What the live system says gets the grace in
+    which answers may be old; what foreign hosts answer is asked with a patience of its own."""
 
-    def look() -> Conversation[tuple[CheckResult, ...]]:
+    def look() -> Conversation[tuple[Evidence, ...]]:
         found: tuple[Evidence, ...] = yield Together([_evidence(task, address) for address in task.step.needs])
-        return tuple(check_active(evidence) for evidence in found)
+        return found
 
-    def judge(checks: tuple[CheckResult, ...]) -> Judgement:
-        return Judgement.REACHED if is_open(checks) else Judgement.DOUBTFUL
+    def judge(found: tuple[Evidence, ...]) -> Judgement:
+        return Judgement.REACHED if is_open(map(check_active, found)) else Judgement.DOUBTFUL
 
     waited = yield from wait_until(look, judge, "waiting for what it needs to be ready")
-    shown = findings(task.step.address, waited.seen)
+    checks = tuple(map(check_active, waited.seen))
     if waited.end is Judgement.REACHED:
-        return StepResult(note="; ".join(finding.summary for finding in shown))
-    return StepResult(diagnostics=shown, was_interrupted=waited.end is Judgement.INTERRUPTED)
+        checks += yield from _probe(task, waited.seen)
+    shut = findings(task.step.address, [check for check in checks if check.is_shut])
+    if shut:
+        interrupted = waited.end is Judgement.INTERRUPTED
+        return StepResult(diagnostics=shut, was_interrupted=interrupted, checks=checks)
+    return StepResult(note=tally(checks) if checks else "", checks=checks)
+
+
+def _probe(task: Task, evidence: Sequence[Evidence]) -> Conversation[tuple[CheckResult, ...]]:
+    gates, step = task.gates, task.step
+    if gates is None or step.kind not in PROBED:
+        return ()
+    now: float = yield Now()
+    gates.seen.update({each.address: (now, each.observed) for each in evidence if not each.unknown})
+    related = gates.related(step.address, step.needs)
+    observed = gates.recent((*step.needs, *related), now)
+    found: tuple[Evidence, ...] = yield Together([_evidence(task, a) for a in sorted(related - observed.keys())])
+    gates.seen.update({each.address: (now, each.observed) for each in found if not each.unknown})
+    observed |= {each.address: each.observed for each in found if not each.unknown}
+    return (yield from gates.judge(step.address, step.needs, observed))
+
+
+def _shut_again(task: Task) -> Conversation[StepResult | None]:
+    """An activation that had to wait for its turn passes its gate again, if the evidence has become too old."""
+    step, gates = task.step, task.gates
+    passage = gates.found.get(step.address) if gates is not None and step.target is State.ACTIVE else None
+    if gates is None or passage is None:
+        return None
+    now: float = yield Now()
+    gate = next((s for s in task.plan.steps if s.op is Op.VERIFY and s.address == step.address), None)
+    if gate is None or now - passage.at <= gates.max_age:
+        return None
+    result = yield from verify(replace(task, step=gate), {})
+    return result if result.diagnostics else None
 
 
 def _evidence(task: Task, address: Address) -> Conversation[Evidence]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from reconciler.apply.edit import Drop, Put, Rename, encode_edit
+from reconciler.apply.gates import Gates
 from reconciler.apply.journal import Entry, journalled
 from reconciler.apply.record import encode_record
 from reconciler.apply.task import StepResult, Task
@@ -21,13 +22,15 @@ from reconciler.plan.step import Op, Step
 from reconciler.ports import Conversation, Incomplete, Journal, Provider, Remote, Target
 
 
-def perform_step(step: Step, plan: Plan, snapshot: Snapshot, provider: Provider) -> Conversation[StepResult]:
+def perform_step(
+    step: Step, plan: Plan, snapshot: Snapshot, provider: Provider, gates: Gates | None = None
+) -> Conversation[StepResult]:
     """Perform `step` against the live system; `snapshot` is what is recorded as it starts.
 
     Never raises Refused: what went wrong is in the result. Every write is journalled before it is sent and after, and
     what the step changes of the snapshot at its end.
     """
-    task = Task(step, plan, snapshot, provider)
+    task = Task(step, plan, snapshot, provider, gates)
     about = {"address": str(step.address), "op": str(step.op)}
     try:
         remembered = _REMEMBERED.get(step.op)

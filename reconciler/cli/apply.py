@@ -82,7 +82,7 @@ def report(console: Console, result: Result) -> int:
 
 def _failure_code(applied: Applied) -> int:
     """Partial and resumable, unless nothing was done or only gates stood in the way."""
-    errors: list[Diagnostic] = [diagnostic for diagnostic in applied.diagnostics if diagnostic.is_error]
+    errors: list[Diagnostic] = [d for d in applied.diagnostics if d.is_error and d.code != "apply.partial"]
     if errors and all(diagnostic.code.startswith("gate.") for diagnostic in errors):
         return exit_code(errors)
     something = Outcome.DONE in applied.outcomes.values()

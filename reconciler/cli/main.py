@@ -31,6 +31,8 @@ VERBS = {
     "review": "Post what would change to the pull request or merge request.",
     "apply": "Make the live system match the configuration, or perform a saved plan.",
     "destroy": "Unmake everything recorded in this workspace.",
+    "check": "Probe whether MCP servers and authorization servers are ready, without a plan.",
+    "explain": "Say what a check looks at, why, and how to mend what it finds.",
     "drift": "Show what no longer agrees with what was recorded, and the way back.",
     "adopt": "Take over what was not made from here: list it, or describe and record it.",
     "show": "Show the state, or a saved plan.",

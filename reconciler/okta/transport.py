@@ -22,7 +22,7 @@ from reconciler.okta.wire import Outgoing, Wire
 from reconciler.ports import Answer, Call
 from reconciler.secrets.reader import SecretReader
 
-_EMBEDDED = "http://sandbox.localhost"
+EMBEDDED = "http://sandbox.localhost"
 _SANDBOX_TOKEN = "sandbox"
 """Known to everybody, and so a word like any other."""
 _HEADERS = {"accept": "application/json", "user-agent": "reconciler"}
@@ -87,7 +87,7 @@ class HttpTransport:
     def to_app(cls, app: Any, read: Read = DEFAULT_READER, token: str = _SANDBOX_TOKEN) -> HttpTransport:
         """To an ASGI app in this program, which keeps no rate limit but its own and takes that token."""
         auth = partial(_fixed_token, token)
-        return cls(_EMBEDDED, auth, app=app, limits=Limits(budget_percent=100), read=read)
+        return cls(EMBEDDED, auth, app=app, limits=Limits(budget_percent=100), read=read)
 
     async def exchange(self, call: Call) -> Answer:
         url = self._url(call)

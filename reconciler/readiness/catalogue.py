@@ -130,7 +130,8 @@ _ALL = (
     # Client registrations.
     Check("client.secret.ref", _CLIENT, True, "The secret is there and looks like one.",
           "A missing or made-up secret is refused by the authorization server.",
-          "Set what the reference names to the client secret that the authorization server issued."),
+          "Set what the reference names to the client secret that the authorization server issued.",
+          (f"{_6749} section 10.10",)),
     Check("client.issuer_binding", _CLIENT, True, "The credentials belong to the authorization server they are for.",
           "Credentials shown to another one are stolen credentials.",
           "Run plan: the registration is replaced.", ("SEP-2352", _MCP)),

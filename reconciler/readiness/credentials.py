@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from reconciler.model.diagnostic import Refused
 from reconciler.model.secret import Reference, Secret
-from reconciler.readiness.finding import Finding, failed, passed, unknown
+from reconciler.readiness.finding import Finding, failed, passed, unknown, warned
 from reconciler.readiness.oauth import Said
 
 _KNOWN = {"invalid_grant", "invalid_code", "bad_verification_code", "unsupported_token_type"}
@@ -56,7 +56,7 @@ def judge_secret(shown: str, facts: SecretFacts | None) -> Finding:
     if facts.is_placeholder:
         return failed(f"{shown} is a placeholder, not a secret", "placeholder", reference=shown)
     if facts.length < _SHORTEST:
-        return failed(f"{shown} has only {facts.length} characters", "short", reference=shown)
+        return warned(f"{shown} has only {facts.length} characters", "short", reference=shown)
     return passed(f"{shown} is there", reference=shown)
 
 

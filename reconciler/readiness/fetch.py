@@ -54,8 +54,9 @@ class Limits:
 
 
 class Door:
-    """ports.FetchDoor. With `app`, every permitted URL is answered by that ASGI application, told apart by its Host
-    header, and nothing is looked up or connected to."""
+    """ports.FetchDoor. `played` says which hosts (as in a Host header) are found at another origin, where somebody
+    plays them; or it is the ASGI application by which every permitted URL is answered, told apart by its Host header,
+    and nothing is looked up or connected to."""
 
     def __init__(
         self,
@@ -63,21 +64,22 @@ class Door:
         resolve_secret: Callable[[Reference], Secret],
         *,
         ca_file: Path | None = None,
-        app: App | None = None,
         resolve: Resolve | None = None,
         limits: Limits | None = None,
+        played: App | Mapping[str, str] | None = None,
     ) -> None:
         self._egress = egress
         self._resolve_secret = resolve_secret
         self._limits = limits or Limits()
+        self._played = played if isinstance(played, Mapping) else {}
         self._slots = asyncio.Semaphore(self._limits.at_once)
         self._hosts: dict[str, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(self._limits.at_once_per_host)
         )
         self._credentials: dict[str, tuple[asyncio.Lock, float]] = {}
         self._pool: httpx.ASGITransport | httpcore.AsyncConnectionPool
-        if app is not None:
-            self._pool = httpx.ASGITransport(app, raise_app_exceptions=True)
+        if played is not None and not isinstance(played, Mapping):
+            self._pool = httpx.ASGITransport(played, raise_app_exceptions=True)
         else:
             self._pool = httpcore.AsyncConnectionPool(
                 ssl_context=_trust(ca_file),
@@ -144,9 +146,8 @@ class Door:
         parts = urlsplit(request.url)
         target = quote(parts.path or "/", safe=_SAFE) + (f"?{quote(parts.query, safe=_SAFE)}" if parts.query else "")
         pairs = [(name.encode("ascii"), value.encode()) for name, value in headers.items()]
-        wire = httpcore.URL(
-            scheme=place.scheme.encode(), host=place.host.encode(), port=place.port, target=target.encode()
-        )
+        at = self._where(place)
+        wire = httpcore.URL(scheme=at.scheme.encode(), host=at.host.encode(), port=at.port, target=target.encode())
         limits = self._limits
         waits = {"connect": limits.connect, "read": limits.read, "write": limits.read, "pool": limits.whole}
         if isinstance(self._pool, httpx.ASGITransport):
@@ -164,6 +165,10 @@ class Door:
         finally:
             with suppress(Exception):
                 await response.aclose()
+
+    def _where(self, place: Place) -> Place:
+        origin = self._played.get(_netloc(place))
+        return place if origin is None else place_of(origin, self._egress)
 
 
 class _CheckedBackend(httpcore.AsyncNetworkBackend):

@@ -98,7 +98,7 @@ class Inquiry:
         except Forbidden:
             return
         if host not in self._hosts:
-            raise Unasked(f"nobody plays {quoted(host)} here, so it is not asked")
+            raise Unasked(f"{quoted(host)} is not asked here")
 
     def _insist(self, request: Fetch, key: str, attempts: int) -> Conversation[Fetched]:
         try:

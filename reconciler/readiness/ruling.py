@@ -77,6 +77,25 @@ def _note(waiver: Waiver, today: str) -> Diagnostic:
     return warning("gate.waived", summary, waiver.reason, address=waiver.address)
 
 
+RESULT_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "required": ["id", "address", "verdict", "blocking", "message"],
+    "properties": {
+        "id": {"type": "string", "description": "Of the check: mcp.prm; `reconciler explain` tells more."},
+        "address": {"type": "string"},
+        "verdict": {"enum": [str(verdict) for verdict in Verdict]},
+        "blocking": {"type": "boolean", "description": "Whether a fail or unknown keeps the gate shut."},
+        "code": {"type": "string"},
+        "message": {"type": "string"},
+        "remedy": {"type": "string"},
+        "evidence": {"type": "object"},
+        "spec": {"type": "array", "items": {"type": "string"}},
+        "because": {"type": "string", "description": "The check for which it was skipped, or how it is waived."},
+    },
+}
+"""JSON Schema of what `encode_result` returns."""
+
+
 def encode_result(result: CheckResult) -> dict[str, Any]:
     """The result as JSON, for evidence files and machine-readable output; facts are redacted already."""
     facts: Mapping[str, Any] = result.facts

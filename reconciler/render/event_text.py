@@ -61,6 +61,8 @@ def _(event: Progressed, page: Page) -> str | None:
 def _(event: Finished, page: Page) -> str | None:
     if event.step.op is Op.VERIFY and event.elapsed < 1 and not event.note:
         return None
+    if event.step.op is Op.VERIFY and event.checks:
+        return _told(event.step, safe(event.note), page, "green")
     is_new = event.step.op in (Op.CREATE, Op.ADOPT)
     identity = f" [id={safe(event.remote_id)}]" if is_new and event.remote_id else ""
     note = f" ({safe(event.note)})" if event.note else ""

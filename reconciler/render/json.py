@@ -13,6 +13,8 @@ from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.plan.change import Action, Change
 from reconciler.plan.step import Op
+from reconciler.readiness.gate import CheckResult
+from reconciler.readiness.ruling import RESULT_SCHEMA, encode_result
 from reconciler.render.diagnostic_text import one_line
 from reconciler.render.page import safe
 from reconciler.render.plan_text import lifecycle_text
@@ -124,6 +126,7 @@ def event_line(event: Event, now: str) -> Line:
         hook |= own | {
             "elapsed_seconds": event.elapsed,
             "x_diagnostics": [diagnostic_value(d) for d in event.diagnostics],
+            **_checks(event.checks),
         }
         return _line("apply_errored", f"{safe(step.id)}: {one_line(event.diagnostics)}", now, "error", hook=hook)
     if isinstance(event, Progressed):
@@ -132,8 +135,13 @@ def event_line(event: Event, now: str) -> Line:
     if isinstance(event, Finished):
         named = {"id_key": "id", "id_value": event.remote_id} if event.remote_id else {}
         hook |= own | named | {"elapsed_seconds": event.elapsed, **({"x_note": event.note} if event.note else {})}
+        hook |= _checks(event.checks)
         return _line(f"{prefix}complete", f"{safe(step.id)}: complete after {event.elapsed:.0f}s", now, hook=hook)
     return _line(f"{prefix}start", f"{safe(step.id)}: starting", now, hook=hook | own)
+
+
+def _checks(checks: tuple[CheckResult, ...]) -> Line:
+    return {"x_checks": [encode_result(check) for check in checks]} if checks else {}
 
 
 def _resource(address: Address, kind: str) -> Line:
@@ -215,6 +223,7 @@ _HOOK = {
         "x_target": {"type": "string", "description": "The lifecycle state the step leads to."},
         "x_because": {"type": ["string", "null"], "description": "Address to blame; null if interrupted."},
         "x_diagnostics": {"type": "array", "items": _DIAGNOSTIC},
+        "x_checks": {"type": "array", "items": RESULT_SCHEMA, "description": "What a gate was judged by."},
     },
 }
 _CHANGES = {

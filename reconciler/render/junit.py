@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
 from reconciler.model.diagnostic import Diagnostic
@@ -14,8 +15,18 @@ _REST = "configuration"
 """The class of the cases that no resource of the plan stands for."""
 
 
+class Case(NamedTuple):
+    """A test case: `failure` is its type, message and text; `out` is what else there is to say."""
+
+    of: str
+    name: str
+    failure: tuple[str, str, str] | None = None
+    out: str = ""
+    skipped: str | None = None
+
+
 def render_junit(report: Report) -> str:
-    cases: list[str] = []
+    cases: list[Case] = []
     accounted: set[Diagnostic] = set()
     for change in report.changes:
         about = [diagnostic for diagnostic in report.told if diagnostic.address == change.address]
@@ -24,26 +35,36 @@ def render_junit(report: Report) -> str:
     rest = [diagnostic for diagnostic in report.told if diagnostic not in accounted]
     for diagnostic in rest:
         cases.append(_case(_REST, f"{diagnostic.address or diagnostic.code}: {diagnostic.summary}", [diagnostic]))
-    if not cases:
-        cases.append(_case(_REST, "nothing to change", []))
-    failed = sum("<failure " in case for case in cases)
-    suite = f'<testsuite name="reconciler" tests="{len(cases)}" failures="{failed}" errors="0" skipped="0" time="0">'
+    return render_cases(cases or [Case(_REST, "nothing to change")])
+
+
+def render_cases(cases: Sequence[Case]) -> str:
+    failed = sum(case.failure is not None for case in cases)
+    skipped = sum(case.skipped is not None for case in cases)
+    counts = f'tests="{len(cases)}" failures="{failed}" errors="0" skipped="{skipped}"'
+    suite = f'<testsuite name="reconciler" {counts} time="0">'
     head = '<?xml version="1.0" encoding="UTF-8"?>'
-    return "\n".join([head, "<testsuites>", suite, *cases, "</testsuite>", "</testsuites>"])
+    return "\n".join([head, "<testsuites>", suite, *map(_element, cases), "</testsuite>", "</testsuites>"])
 
 
-def _case(kind: str, name: str, about: Sequence[Diagnostic], out: str = "") -> str:
+def _case(kind: str, name: str, about: Sequence[Diagnostic], out: str = "") -> Case:
     errors = [diagnostic for diagnostic in about if diagnostic.is_error]
-    parts = []
-    if errors:
-        worst = f"type={_quoted(errors[0].code)} message={_quoted(errors[0].summary)}"
-        # One failure a case is all that some readers have room for.
-        text = "\n".join(map(_told, errors))
-        parts.append(f"<failure {worst}>{_text(text)}</failure>")
+    # One failure a case is all that some readers have room for.
+    failure = (errors[0].code, errors[0].summary, "\n".join(map(_told, errors))) if errors else None
     told = "\n".join([out, *(_told(d) for d in about if not d.is_error)]).strip("\n")
-    if told:
-        parts.append(f"<system-out>{_text(told)}</system-out>")
-    opened = f'<testcase classname={_quoted(kind)} name={_quoted(name)} time="0"'
+    return Case(kind, name, failure, told)
+
+
+def _element(case: Case) -> str:
+    parts = []
+    if case.skipped is not None:
+        parts.append(f"<skipped message={_quoted(case.skipped)}/>")
+    if case.failure is not None:
+        code, summary, text = case.failure
+        parts.append(f"<failure type={_quoted(code)} message={_quoted(summary)}>{_text(text)}</failure>")
+    if case.out:
+        parts.append(f"<system-out>{_text(case.out)}</system-out>")
+    opened = f'<testcase classname={_quoted(case.of)} name={_quoted(case.name)} time="0"'
     return f"{opened}>{''.join(parts)}</testcase>" if parts else f"{opened}/>"
 
 

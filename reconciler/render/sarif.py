@@ -19,7 +19,11 @@ _DEFAULT_FILE = "reconciler.yaml"
 
 
 def render_sarif(report: Report) -> str:
-    found = findings(report)
+    return render_findings(findings(report), report, successful=report.plan is not None)
+
+
+def render_findings(found: Sequence[Finding], report: Report, *, successful: bool) -> str:
+    """`report` says where the configuration is in its repository; `successful`, whether it could be looked at."""
     rules = sorted({safe(finding.rule) for finding in found})
     driver = {
         "name": "reconciler",
@@ -30,7 +34,7 @@ def render_sarif(report: Report) -> str:
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "invocations": [{"executionSuccessful": report.plan is not None}],
+        "invocations": [{"executionSuccessful": successful}],
         "results": [_result(finding, rules, report) for finding in found],
     }
     return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)

@@ -38,11 +38,18 @@ class ForeignClients:
             found[server.registration_endpoint] = self._register
         return found
 
+    def knows(self, client: str, secret: str) -> bool:
+        """Where the world says nothing of clients, a stranger is who has no secret but its own name."""
+        expected = self.secret_of(client)
+        if expected is None:
+            return self._server.clients is None and bool(secret) and secret != client
+        return secrets.compare_digest(secret.encode(), expected.encode())
+
     def secret_of(self, client: str) -> str | None:
         """None: a stranger."""
         if client.startswith(_PREFIX) and client not in self.forgotten:
             return self._derived("secret", client)
-        return self._server.clients.get(client)
+        return (self._server.clients or {}).get(client)
 
     def _authorize(self, request: Request) -> Response:
         """RFC 6749 section 4.1.2.1: a stranger is not sent back anywhere. Nobody is signed in."""
@@ -56,10 +63,9 @@ class ForeignClients:
         """There is no grant that is good here: who is known learns that, who isn't only that."""
         if request.method != "POST":
             return Response(405)
-        client, secret = _credentials(request)
-        expected = self.secret_of(client)
-        is_known = expected is not None and secrets.compare_digest(secret.encode(), expected.encode())
-        return Response(400, {"error": "invalid_grant"}) if is_known else Response(401, {"error": "invalid_client"})
+        if self.knows(*_credentials(request)):
+            return Response(400, {"error": "invalid_grant"})
+        return Response(401, {"error": "invalid_client"})
 
     def _register(self, request: Request) -> Response:
         endpoint = self._server.registration_endpoint or ""

@@ -49,7 +49,7 @@ class ForeignAuthorizationServer:
     down: bool = False
     status: int | None = None
     trouble: str | None = None
-    clients: Mapping[str, str] = field(default_factory=dict)
+    clients: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def _authorization_server_schema() -> dict[str, Any]:
             "clients": {
                 "type": "object",
                 "additionalProperties": {"type": "string", "minLength": 1},
-                "description": "The clients it knows: client id -> made-up secret.",
+                "description": "The clients it knows: client id -> made-up secret; if omitted, any with a secret.",
             },
             "published_issuer": {**_URL, "description": "A wrong `issuer` in its metadata."},
             **_TROUBLES,

@@ -400,7 +400,7 @@ CASES: tuple[Case, ...] = (
     Case("eas.dcr", "down", UNKNOWN, UNDECIDED, both(dynamic, opt(mutating=True), page("/ext/register", DOWN))),
     # Client registrations
     Case("client.secret.ref", "missing", FAIL, BROKEN, facts(missing="The secret env:APP_SECRET is not set")),
-    Case("client.secret.ref", "short", FAIL, BROKEN, facts(length=5)),
+    Case("client.secret.ref", "short", WARN, READY, facts(length=5)),
     Case("client.secret.ref", "two lines", FAIL, BROKEN, facts(lines=2)),
     Case("client.secret.ref", "placeholder", FAIL, BROKEN, facts(is_placeholder=True)),
     Case("client.secret.ref", "empty", FAIL, BROKEN, lambda s: s.secrets.update({"env:APP_SECRET": SecretFacts()})),

@@ -267,8 +267,8 @@ def played(answer: dict[str, Any] | None) -> Callable[..., Awaitable[None]]:
 
 def test_an_application_can_play_every_permitted_host() -> None:
     async def run() -> list[Fetched]:
-        door = Door(Egress(), resolve_secret, app=played({}))
-        dead = Door(Egress(), resolve_secret, app=played(None))
+        door = Door(Egress(), resolve_secret, played=played({}))
+        dead = Door(Egress(), resolve_secret, played=played(None))
         return [
             await door.fetch(Fetch("GET", "https://mcp.example.com/some/path")),
             await door.fetch(Fetch("GET", "https://10.0.0.1/")),

@@ -1,0 +1,109 @@
+"""What checks found, as people read it: a row for each resource, then what to look at; and what a check is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from reconciler.model.address import Address
+from reconciler.readiness.catalogue import CHECKS, Check
+from reconciler.readiness.gate import CheckResult, Verdict
+from reconciler.render.page import Page, columns, listing, safe
+
+_COLUMNS = (Verdict.PASS, Verdict.WARN, Verdict.FAIL, Verdict.UNKNOWN, Verdict.SKIP)
+_COLOURS = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red", Verdict.UNKNOWN: "red"}
+_TOLD = (Verdict.WARN, Verdict.UNKNOWN, Verdict.FAIL)
+"""Worth a word, the worst last, where a reader ends."""
+
+
+def render_results(by_address: Mapping[Address, tuple[CheckResult, ...]], page: Page, every: bool = False) -> str:
+    """`every`: say what each check found, also those that passed or don't apply."""
+    parts = [_table(by_address, page)]
+    results = [result for results in by_address.values() for result in results]
+    parts += [_list(address, own, page) for address, own in by_address.items()] if every else []
+    parts += [_result(result, page) for verdict in _TOLD for result in results if result.verdict is verdict]
+    parts.append(_conclusion(results, page))
+    return "\n\n".join(parts)
+
+
+def _table(by_address: Mapping[Address, tuple[CheckResult, ...]], page: Page) -> str:
+    rows = [("resource", *(str(verdict) for verdict in _COLUMNS), "")]
+    for address, results in by_address.items():
+        counts = Counter(result.verdict for result in results)
+        cells = [str(counts[verdict] or "-").rjust(len(verdict)) for verdict in _COLUMNS]
+        rows.append((safe(address), *cells, _state(results)))
+    head, *lines = columns(rows)
+    return "\n".join([page.paint(head, "bold"), *lines])
+
+
+def _list(address: Address, results: Iterable[CheckResult], page: Page) -> str:
+    rows = [(f"  {result.verdict}", result.check, safe(result.evidence)) for result in results]
+    return "\n".join([page.paint(safe(address), "bold"), *columns(rows)])
+
+
+def _state(results: Iterable[CheckResult]) -> str:
+    shut = [result for result in results if result.is_shut]
+    if not shut:
+        return "ready"
+    return "not ready" if any(result.verdict is Verdict.FAIL for result in shut) else "undecided"
+
+
+def _result(result: CheckResult, page: Page) -> str:
+    blocks = "" if result.is_shut else " (does not block)"
+    head = f"{page.paint(str(result.verdict), *_style(result))}  {page.paint(result.check, 'bold')}  "
+    lines = [f"{head}{safe(result.address)}{blocks}"]
+    lines += _indented(page, result.evidence, "")
+    lines += _indented(page, result.remedy, "Remedy: ")
+    lines += _indented(page, result.because if result.because.startswith("waived") else "", "")
+    lines += _indented(page, listing(result.spec) if result.remedy else "", "See ")
+    return "\n".join(lines)
+
+
+def _style(result: CheckResult) -> tuple[str, ...]:
+    colour = _COLOURS.get(result.verdict)
+    return ("bold", colour) if colour else ()
+
+
+def _indented(page: Page, text: str, label: str) -> list[str]:
+    return [f"      {line}" for line in page.wrap(f"{label}{safe(text)}", indent=6)] if text else []
+
+
+def _conclusion(results: Iterable[CheckResult], page: Page) -> str:
+    state = _state(results)
+    told = {
+        "ready": "Ready: no check stands in the way of an activation.",
+        "not ready": "Not ready: what fails above keeps its resource from being activated.",
+        "undecided": "Undecided: what could not be found out keeps its resource from being activated.",
+    }[state]
+    return page.paint(told, "bold", "green" if state == "ready" else "red")
+
+
+def render_check(check: Check, page: Page) -> str:
+    """What one check is about."""
+    effect = "It keeps a resource from being activated." if check.blocks else "It keeps nothing from being activated."
+    facts = [
+        ("looks at", _KINDS[check.kind]),
+        ("asks", check.what),
+        ("because", check.why),
+        ("remedy", check.remedy),
+        ("effect", effect + (" Made only with -deep." if check.deep else "")),
+        ("after", ", ".join(check.needs)),
+        ("see", "; ".join(check.spec)),
+    ]
+    rows = [(f"  {name}", told) for name, told in facts if told]
+    return "\n".join([page.paint(check.id, "bold"), "", *columns(rows)])
+
+
+def render_catalogue(page: Page) -> str:
+    """Every check in a line."""
+    rows = [(check.id, "blocks" if check.blocks else "", check.what) for check in CHECKS.values()]
+    return "\n".join(columns(rows))
+
+
+_KINDS = {
+    "host": "any foreign host that is asked",
+    "authorization_server": "Okta custom authorization servers (XAA)",
+    "association": "authorization servers of an MCP server",
+    "client_registration": "client registrations",
+    "mcp_server": "MCP servers",
+}
