@@ -119,7 +119,9 @@ def _of(kind: str, item: Item, address: Address, applied: Applied) -> Iterator[I
         if not managed:
             continue
         new = ("DCR" if item[field] == "STATIC" else "STATIC") if field == "registrationType" else value
-        yield Injection(f"{address} {field}", _setter(item, {field.strip(): new}), address, DriftClass.ATTRIBUTE, attribute)
+        yield Injection(
+            f"{address} {field}", _setter(item, {field.strip(): new}), address, DriftClass.ATTRIBUTE, attribute
+        )
     for change in (_POLICY, {"status": "INACTIVE"}) if kind == "policy" else _RULES if kind == "rule" else ():
         name = f"{address} {kind} {next(iter(change))}"
         yield Injection(name, _setter(item, change), address, DriftClass.ATTRIBUTE, "access_policy")
