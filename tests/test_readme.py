@@ -102,7 +102,12 @@ def shown(checkout: Path) -> dict[str, str]:
     reconciler("-C", str(directory), "apply", "-auto-approve", cwd=checkout)
     path = directory / "reconciler.yaml"
     path.write_text(path.read_text("utf-8").replace("display_name: Todo", "display_name: Tasks"), "utf-8")
-    return {"plan": before, "edited plan": reconciler("-C", str(directory), "plan", cwd=checkout)}
+    edited = reconciler("-C", str(directory), "plan", cwd=checkout)
+    world = directory / "sandbox" / "world.yaml"
+    wrong = "url: https://api.githubcopilot.com/mcp/\n    published_resource: https://mcp.github.com/"
+    world.write_text(world.read_text("utf-8").replace("url: https://api.githubcopilot.com/mcp/", wrong), "utf-8")
+    checked = reconciler("-C", str(directory), "check", cwd=checkout, code=EXIT_CODES["gate"])
+    return {"plan": before, "edited plan": edited, "check": checked}
 
 
 def trimmed(output: str) -> str:

@@ -36,7 +36,9 @@ class Outside:
         except Slow:
             raise TimeoutError from None
         except Mistrusted as reason:
-            raise ssl.SSLCertVerificationError(1, str(reason)) from None
+            broken = ssl.SSLCertVerificationError(1, str(reason))
+            broken.verify_message = str(reason)
+            raise broken from None
         except Unreachable:
             raise ConnectionRefusedError(errno.ECONNREFUSED, "nobody answers") from None
         await send_response(response, deliver)
