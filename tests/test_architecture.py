@@ -54,7 +54,7 @@ THIRD_PARTY = {
     "jsonschema": ("plan", "sandbox", "stores"),
     "jwt": ("okta", "sandbox"),
     "keyring": ("secrets.key_ring",),
-    "networkx": ("graph", "plan.lowering", "model.lifecycle"),
+    "networkx": ("graph", "plan.lowering"),
     "obstore": ("stores.object",),
     "psycopg": ("stores.postgres",),
     "pydantic": ("model", "kinds", "config", "plan", "apply", "stores"),

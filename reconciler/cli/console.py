@@ -1,23 +1,23 @@
-"""Who listens to a run: people at a terminal, or a program that reads the event stream."""
+"""Who listens to a run, and the people at a terminal.
+
+What a plan or an apply is shown with is loaded when there is one to show: most verbs have none.
+"""
 
 from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from reconciler import __version__
-from reconciler.apply.clock import SystemClock
-from reconciler.apply.event import Event, Outcome, Skipped
-from reconciler.cli.screen import Screen, open_screen
+from reconciler.cli.screen import Screen
 from reconciler.model.diagnostic import Diagnostic, Refused, error
-from reconciler.plan.document import Plan
-from reconciler.render import json as lines
 from reconciler.render.diagnostic_text import render_diagnostics
-from reconciler.render.event_text import render_event, render_unfinished
-from reconciler.render.plan_text import render_plan
-from reconciler.render.summary import Counts, count, done, numbers
+
+if TYPE_CHECKING:
+    from reconciler.apply.event import Event, Outcome
+    from reconciler.plan.document import Plan
+    from reconciler.render.summary import Counts
 
 
 class Console(ABC):
@@ -114,10 +114,15 @@ class TextConsole(Console):
             self.err.write(f"\r{text[: (self.err.page.width or 80) - 1]}\x1b[K", end="")
 
     def show(self, plan: Plan) -> None:
+        from reconciler.render.plan_text import render_plan
+
         self._settle()
         self.out.write(render_plan(plan, self.out.page))
 
     def tell(self, event: Event) -> None:
+        from reconciler.apply.event import Skipped
+        from reconciler.render.event_text import render_event
+
         if isinstance(event, Skipped):
             if event.because:
                 self._blamed[event.step.id] = event.because
@@ -131,9 +136,14 @@ class TextConsole(Console):
         self.err.write(f"\n{self.err.page.paint('Interrupted.', 'bold', 'yellow')} {told}\n")
 
     def conclude(self, counts: Counts, operation: str) -> None:
+        from reconciler.render.summary import done
+
         self.out.write("\n" + self.out.page.paint(done(counts, operation), "bold", "green"))
 
     def account(self, plan: Plan, outcomes: Mapping[str, Outcome], counts: Counts) -> None:
+        from reconciler.render.event_text import render_unfinished
+        from reconciler.render.summary import numbers
+
         page = self.out.page
         self.out.write("\n" + page.paint(f"Apply incomplete. Resources: {numbers(counts)}.", "bold", "red"))
         self.out.write("\n" + render_unfinished(plan.steps, outcomes, self._blamed))
@@ -156,63 +166,6 @@ class TextConsole(Console):
         if self._waiting:
             self._waiting = False
             self.err.write("\r\x1b[K", end="")
-
-
-class JsonConsole(Console):
-    """One JSON object a line on standard output; nothing else is written there."""
-
-    def __init__(self, out: Screen, err: Screen) -> None:
-        super().__init__(out, err)
-        self._clock = SystemClock()
-        self._begun = False
-        self.may_ask = False
-
-    def diagnose(self, diagnostics: Iterable[Diagnostic]) -> None:
-        for diagnostic in diagnostics:
-            self._put(lines.diagnostic_line(diagnostic, self._clock.wall()))
-
-    def wait(self, doing: str, elapsed: float) -> None:
-        pass
-
-    def show(self, plan: Plan) -> None:
-        now = self._clock.wall()
-        for change in plan.drift:
-            self._put(lines.change_line(change, now, drift=True))
-        for change in plan.changes:
-            if change.action.value != "none" or change.moved_from or change.importing:
-                self._put(lines.change_line(change, now))
-        self._put(lines.summary_line(count(plan.changes), "plan", now))
-        self.diagnose(plan.diagnostics)
-
-    def tell(self, event: Event) -> None:
-        self._put(lines.event_line(event, self._clock.wall()))
-
-    def interrupted(self, count: int) -> None:
-        pass
-
-    def conclude(self, counts: Counts, operation: str) -> None:
-        named = "destroy" if operation == "destroy" else "apply"
-        self._put(lines.summary_line(counts, named, self._clock.wall(), applied=True))
-
-    def account(self, plan: Plan, outcomes: Mapping[str, Outcome], counts: Counts) -> None:
-        self.conclude(counts, plan.basis.operation)
-
-    def note(self, text: str) -> None:
-        pass
-
-    def _put(self, line: lines.Line) -> None:
-        from json import dumps
-
-        if not self._begun:
-            self._begun = True
-            self._put(lines.version_line(__version__, self._clock.wall()))
-        self.out.write(dumps(line))
-
-
-def open_console(environment: Mapping[str, str], no_color: bool, compact_warnings: bool, as_json: bool) -> Console:
-    out = open_screen(sys.stdout, environment, no_color)
-    err = open_screen(sys.stderr, environment, no_color)
-    return JsonConsole(out, err) if as_json else TextConsole(out, err, compact_warnings)
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 import click
@@ -38,6 +37,8 @@ def read_bytes(name: str) -> bytes:
 
 def write_file(path: Path, data: bytes) -> None:
     """Replaces the file at once: a reader finds the old contents or the new, never half."""
+    import tempfile
+
     temporary = None
     try:
         if path.exists() and not path.is_file():

@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from reconciler.cli.console import Console, open_console
+from reconciler.cli.console import Console, TextConsole
 from reconciler.cli.files import path_of
+from reconciler.cli.screen import open_screen
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Refused, error, exit_code
 from reconciler.project import Project
@@ -112,15 +114,19 @@ def reporting(function: Callable[..., int | None]) -> Callable[..., None]:
 
 def _console(flags: dict[str, Any]) -> Console:
     no_color, compact = flags.pop("no_color", False), flags.pop("compact_warnings", False)
-    form = flags.pop("report_format", None)
-    console = open_console(os.environ, no_color, compact, as_json=flags.get("json", False))
-    if form is None or form == "text":
-        return console
-    if flags.get("json"):
-        raise click.UsageError("-json and -format exclude each other.")
-    from reconciler.cli.report_console import ReportConsole
+    form = flags.pop("report_format", None) or "text"
+    out, err = (open_screen(stream, os.environ, no_color) for stream in (sys.stdout, sys.stderr))
+    if form != "text":
+        if flags.get("json"):
+            raise click.UsageError("-json and -format exclude each other.")
+        from reconciler.cli.report_console import ReportConsole
 
-    return ReportConsole(console.out, console.err, compact, form)
+        return ReportConsole(out, err, compact, form)
+    if flags.get("json"):
+        from reconciler.cli.json_console import JsonConsole
+
+        return JsonConsole(out, err)
+    return TextConsole(out, err, compact)
 
 
 def project_of(flags: Mapping[str, Any]) -> Project:

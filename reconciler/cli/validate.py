@@ -11,7 +11,6 @@ from reconciler.cli.console import Console, TextConsole
 from reconciler.cli.options import format_option, json_option, project_of, project_options, reporting, screen_options
 from reconciler.model.diagnostic import Diagnostic, Refused, exit_code
 from reconciler.project import validate
-from reconciler.render.json import diagnostic_value
 
 
 @click.command("validate")
@@ -42,6 +41,8 @@ def command(console: Console, **flags: Any) -> int:
 
 def _document(found: tuple[Diagnostic, ...]) -> dict[str, Any]:
     """Terraform's `validate -json` document."""
+    from reconciler.render.json import diagnostic_value
+
     errors = sum(diagnostic.is_error for diagnostic in found)
     return {
         "format_version": "1.0",

@@ -12,7 +12,7 @@ from reconciler.config.located import Source
 _MOST_CHARACTERS_SHOWN = 60
 # NEL, LS and PS are line breaks to the C parser and mere characters to YAML 1.2 and to editors: a comment could end
 # where nobody sees it.
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),

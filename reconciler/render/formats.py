@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from reconciler.render.report import Report
+if TYPE_CHECKING:
+    from reconciler.render.report import Report
 
 
 def render_report(report: Report, form: str) -> str:
