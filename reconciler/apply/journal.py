@@ -168,10 +168,10 @@ def read_lines(data: bytes, name: str) -> tuple[list[Entry], Link, int]:
                 [
                     error(
                         "state.journal",
-                        f"Line {number} of the journal {name} isn't what was written there",
-                        "It may hold the only trace of objects that were just made. Put the file back as it was. If "
-                        f"that can't be had, rename it to {name}.damaged and run plan: what was made and isn't "
-                        "recorded then shows as already existing, with the import block to adopt it.",
+                        f"Line {number} of the journal of {name} isn't what was written there",
+                        "Nothing was changed. It may hold the only trace of objects that were just made: put it back "
+                        "as it was, if that can be had. Otherwise `reconciler state repair` keeps what comes before, "
+                        "and what was made and isn't recorded then shows in the next plan as already existing.",
                     )
                 ]
             )

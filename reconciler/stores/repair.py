@@ -32,7 +32,7 @@ def examine(store: KeptStore) -> Damage:
         serial, document = _newest_sound(store)
     lines, journal = store.medium.lines(), None
     if not _is_sound(lines, store.describe()):
-        whole = lines.splitlines(keepends=True)
+        whole = [line + b"\n" for line in lines.split(b"\n")[:-1]]
         sound = bisect_left(
             range(len(whole)), True, key=lambda n: not _is_sound(b"".join(whole[: n + 1]), store.describe())
         )

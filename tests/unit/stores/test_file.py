@@ -60,7 +60,8 @@ def test_a_state_that_vanished_is_not_taken_for_a_new_workspace(tmp_path: Path) 
     (tmp_path / "default.json").unlink()
     found = problem(FileStore(tmp_path).read)
     assert found.code == "state.missing"
-    assert "default.json.backup" in found.detail
+    assert "state repair" in found.detail
+    assert "copy" not in found.detail, "the backup is the state before, which lacks what was made last"
     assert problem(lambda: FileStore(tmp_path).write(snapshot(9))).code == "state.missing"
 
 
@@ -139,6 +140,8 @@ def test_a_damaged_line_in_the_middle_is_refused_with_its_number(tmp_path: Path)
         found = problem(use)
         assert found.code == "state.journal"
         assert "Line 2" in found.summary
+        assert "state repair" in found.detail
+        assert "default.json" not in found.detail, "it is not the state that should be moved away"
     assert problem(lambda: FileStore(tmp_path).write(snapshot(1))).code == "state.journal"
 
 
