@@ -110,7 +110,6 @@ def derive(declared: Declarations) -> Iterator[Resource | Diagnostic]:
         if spec.type != "okta":
             continue
         scopes = scope_attributes(spec.scopes)
-        policy: AccessPolicySpec = spec.access_policy
         yield Resource(
             address=Address(f"authorization_server.{block.name}"),
             kind="authorization_server",
@@ -119,18 +118,28 @@ def derive(declared: Declarations) -> Iterator[Resource | Diagnostic]:
                 **given(spec, "description"),
                 "audiences": spec.audiences,
                 "scopes": scopes,
-                "access_policy": {
-                    "clients": sorted(policy.clients),
-                    "grant_types": sorted(policy.grant_types),
-                    "scopes": sorted(policy.scopes if policy.scopes is not None else scopes),
-                    "access_token_lifetime_minutes": policy.access_token_lifetime_minutes,
-                },
+                **_access_policy(spec.access_policy, scopes),
             },
             status=spec.state,
             protect=spec.protect,
             ignores=spec.ignore_changes,
             span=block.span(),
         )
+
+
+def _access_policy(policy: AccessPolicySpec, own: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Not managed where there is nothing to grant: Okta takes no rule without a scope."""
+    scopes = sorted(own if policy.scopes is None else policy.scopes)
+    if not scopes:
+        return {}
+    return {
+        "access_policy": {
+            "clients": sorted(policy.clients),
+            "grant_types": sorted(policy.grant_types),
+            "scopes": scopes,
+            "access_token_lifetime_minutes": policy.access_token_lifetime_minutes,
+        }
+    }
 
 
 KIND = Kind(
