@@ -12,6 +12,10 @@ from reconciler.stores.document import read_version
 from reconciler.stores.kept import KeptStore
 
 
+_WHOLE = frozenset({"state.newer", "state.unreadable", "state.unwritable", "state.symlink", "state.key"})
+"""Refusals that say nothing against the state itself: with another tool, key or right it is as it was."""
+
+
 class Damage(NamedTuple):
     """What is wrong (in a sentence each), and what would be put in its place; None where nothing is to be put."""
 
@@ -22,12 +26,17 @@ class Damage(NamedTuple):
 
 
 def examine(store: KeptStore) -> Damage:
-    """What is wrong with the workspace; raises Refused (`state.beyond-repair`) if no version of it is sound."""
+    """What is wrong with the workspace.
+
+    Raises Refused if that can't be known here, and (`state.beyond-repair`) if no version of it is sound.
+    """
     found: list[str] = []
     serial, document = None, None
     try:
         store.read()
     except Refused as refused:
+        if any(diagnostic.code in _WHOLE for diagnostic in refused.diagnostics):
+            raise
         found += [diagnostic.summary for diagnostic in refused.diagnostics]
         serial, document = _newest_sound(store)
     lines, journal = store.medium.lines(), None

@@ -89,6 +89,29 @@ def test_repair_brings_a_lost_state_back(applied: Path, reconciler: Reconciler) 
     assert state.read_bytes() == newest != data
 
 
+def test_repair_leaves_alone_what_a_newer_program_wrote(applied: Path, reconciler: Reconciler) -> None:
+    state = applied / "state" / "default.json"
+    state.write_bytes(
+        state.read_b'"min_reader": 1', b'"min_reader": 99')
+    )
+    newer = state.read_bytes()
+    ran = reconciler("state", "repair", "-auto-approve")
+    assert ran.code == 1
+    assert "which knows formats up to" in ran.err
+    assert state.read_bytes() == newer
+
+
+def test_repair_leaves_alone_what_it_cannot_read(applied: Path, reconciler: Reconciler) -> None:
+    state = applied / "state" / "default.json"
+    state.unlink()
+    state.mkdir()
+    ran = reconciler("state", "repair", "-auto-approve")
+    assert ran.code == 1
+    assert "can't be read" in ran.err
+    assert "internal" not in ran.err
+    assert state.is_dir()
+
+
 def test_repair_cuts_the_journal_off_where_it_is_damaged(applied: Path, reconciler: Reconciler) -> None:
     journal = applied / "state" / "default.journal"
     journal.write_bytes(b"no entry\n")
