@@ -25,16 +25,20 @@ _ATTEMPTS = 3
 _PATIENCE = 10.0
 _BUDGET = 30.0
 _CIRCUIT = 3
+_TURN = 0.05
+"""Seconds between two looks at whether somebody else's answer is there."""
 _UNREACHED = ("timeout", "connect", "broken")
 
 
 @dataclass(slots=True)
 class Memory:
-    """What was answered and found, shared by all checks of one run of the program; times are of Now()."""
+    """What was answered and found, shared by all checks of one run of the program; times are of Now(). `asking` is
+    what is being asked at this moment: many servers share an authorization server, which is asked once."""
 
     answers: dict[str, tuple[float, Fetched]] = field(default_factory=dict)
     results: dict[Address, tuple[float, tuple[CheckResult, ...]]] = field(default_factory=dict)
     unreached: Counter[str] = field(default_factory=Counter)
+    asking: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +83,16 @@ class Inquiry:
         a request that changes something: it is made now, and not again. Raises Unasked."""
         self._require_askable(request.url)
         key = _digest(request)
+        while not once and key in self._memory.asking:
+            yield Sleep(_TURN, "another check is asking the same")
         now: float = yield Now()
         at, answer = self._memory.answers.get(key, (0.0, None))
         if once or answer is None or now - at > min(self._max_age, keep if _is_good(answer) else NEGATIVE):
-            answer = yield from self._insist(request, key, 1 if once else _ATTEMPTS)
+            self._memory.asking.add(key)
+            try:
+                answer = yield from self._insist(request, key, 1 if once else _ATTEMPTS)
+            finally:
+                self._memory.asking.discard(key)
             at = yield Now()
             self._spent += at - now
             self._memory.answers[key] = (at, answer)

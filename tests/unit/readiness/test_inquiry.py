@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.ports import Fetch, Fetched
+from reconciler.ports import Fetch, Fetched, Now, Sleep
 from reconciler.readiness.egress import Egress
 from reconciler.readiness.inquiry import Inquiry, Memory, same_origin
 from tests.readiness.played import Played
@@ -118,3 +118,32 @@ def test_requests_that_differ_only_in_their_body_or_their_secret_are_two() -> No
 @given(st.sampled_from(["https://a.example", "https://A.example:443/x", "https://b.example", "http://a.example", "x"]))
 def test_an_origin_is_scheme_host_and_port(url: str) -> None:
     assert same_origin("https://a.example/y", url) is (url.lower().startswith("https://a.example"))
+
+
+def test_what_somebody_else_is_asking_is_not_asked_twice() -> None:
+    """Many servers share an authorization server; their gates come at the same moment."""
+    memory, request = Memory(), Fetch("GET", "https://a.example.com/metadata")
+    first = Inquiry(memory, Egress()).ask(request)
+    second = Inquiry(memory, Egress()).ask(request)
+    assert isinstance(next(first), Now)
+    assert first.send(0.0) == request
+    assert isinstance(next(second), Sleep)
+    assert isinstance(second.send(None), Sleep)
+    assert isinstance(first.send(Fetched(200)), Now)
+    with pytest.raises(StopIteration):
+        first.send(1.0)
+    assert isinstance(second.send(None), Now)
+    with pytest.raises(StopIteration) as end:
+        second.send(1.1)
+    assert end.value.value == Fetched(200)
+
+
+def test_an_asker_that_is_cut_off_leaves_the_question_to_the_next() -> None:
+    memory, request = Memory(), Fetch("GET", "https://a.example.com/metadata")
+    first = Inquiry(memory, Egress()).ask(request)
+    next(first)
+    first.send(0.0)
+    first.close()
+    second = Inquiry(memory, Egress()).ask(request)
+    assert isinstance(next(second), Now)
+    assert second.send(0.0) == request
