@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.kill_sweep import Point, Sweep
+from tests.chaos.places import store
 from tests.chaos.stage import KINDS, PROGRAM, Sandbox, apply, can_trace, configuration, environment, run, served
 
 POINTS = [
@@ -49,8 +50,9 @@ def require_tracing() -> None:
 @pytest.mark.parametrize("point", [*POINTS, *FAILURES], ids=str)
 def test_nothing_is_lost_or_doubled(point: Point, sandbox: Sandbox, tmp_path: Path) -> None:
     require_tracing()
-    sweep = Sweep(sandbox, tmp_path, "file", 2)
-    came_up = sweep.play(point)
+    with store("file") as chosen:
+        sweep = Sweep(tmp_path, chosen, 2)
+        came_up = sweep.play(point, sandbox)
     assert sweep.tally.complaints == []
     assert came_up, "the program makes fewer such calls than that"
     counts = sweep.tally.counts
