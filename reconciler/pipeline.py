@@ -17,6 +17,7 @@ from reconciler.apply.clock import SystemClock
 from reconciler.apply.resolution import Choice
 from reconciler.apply.session import Applied
 from reconciler.attribution import attributed, sent_secrets
+from reconciler.config.configuration import Configuration
 from reconciler.drift import Finding, Report, compare
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Refused, warning
@@ -71,6 +72,7 @@ class Inspection:
     """`way_back` is the plan that restores what is desired; None unless it was asked for."""
 
     report: Report
+    configuration: Configuration
     snapshot: Snapshot
     observed: tuple[Observed, ...]
     way_back: Plan | None = None
@@ -86,7 +88,7 @@ def drift(project: Project, audience: Audience, unmanaged: bool = False, restore
         findings = _with_authors(site, compare(site.snapshot, observed, site.configuration, unmanaged))
         now, checked = SystemClock().wall(), len(site.snapshot.records)
         report = Report(site.workspace, site.live.name, now, checked, findings)
-        return Inspection(report, site.snapshot, observed, site.plan(request) if restore else None)
+        return Inspection(report, site.configuration, site.snapshot, observed, site.plan(request) if restore else None)
 
 
 def _with_authors(site: Site, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

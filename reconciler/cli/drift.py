@@ -15,6 +15,7 @@ from reconciler.cli.console import Console
 from reconciler.cli.files import path_of, write_file
 from reconciler.cli.options import project_of, project_options, reporting, screen_options, switch
 from reconciler.cli.plan import program
+from reconciler.cli.report_console import folder_in_repository
 from reconciler.config.configuration import Configuration
 from reconciler.config.files import SourceFile, read_directory
 from reconciler.model.diagnostic import Diagnostic, Refused, exit_code
@@ -23,8 +24,10 @@ from reconciler.plan_files import written_plan
 from reconciler.project import Project, interpret
 from reconciler.render.drift_json import drift_value
 from reconciler.render.drift_text import render_drift
+from reconciler.render.formats import FORMATS, render_report
 from reconciler.render.page import listing
 from reconciler.render.prometheus import render_metrics
+from reconciler.render.report import Report
 
 
 @click.command("drift")
@@ -32,7 +35,12 @@ from reconciler.render.prometheus import render_metrics
 @switch("accept", "Write what is there into the configuration, in the place of what is desired.")
 @switch("unmanaged", "Count every object that was not made from here as drift.")
 @click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to report."
+    "--format",
+    "form",
+    type=click.Choice([form for form in FORMATS if form != "gitlab-terraform"]),
+    default="text",
+    show_default=True,
+    help="How to report.",
 )
 @click.option("--json", "form", flag_value="json", help="The same as --format json.")
 @click.option("--workspaces", metavar="FILE", help="Look at every workspace that FILE lists, instead of this one.")
@@ -65,16 +73,24 @@ def command(console: Console, form: str, prometheus: str | None, workspaces: str
     value = drift_value(report, problems)
     if form == "json":
         console.out.write(json.dumps(value, ensure_ascii=False, indent=1))
-    else:
+    elif form == "text":
         if report is not None:
             console.out.write(render_drift(report, console.out.page))
         console.diagnose(dict.fromkeys(problems))
         console.note("\n".join(f"\n{line}" for line in told))
+    else:
+        console.out.write(_rendered(project, seen, problems, form).removesuffix("\n"))
     if prometheus:
         metrics = render_metrics({report.workspace if report else "": report}, SystemClock().wall())
         write_file(path_of(prometheus), metrics.encode())
     code: int = value["summary"]["exit_code"]
     return code
+
+
+def _rendered(project: Project, seen: Inspection | None, problems: tuple[Diagnostic, ...], form: str) -> str:
+    spans = {a: r.span for a, r in seen.configuration.resources.items() if r.span} if seen else {}
+    folder = folder_in_repository(project.directory)
+    return render_report(Report(None, problems, folder, seen.report if seen else None, spans), form)
 
 
 def _inspect_fleet(
@@ -86,6 +102,8 @@ def _inspect_fleet(
     for name, option in single.items():
         if flags[name]:
             raise click.UsageError(f"{option} is for one workspace; -workspaces looks at many.")
+    if form not in ("text", "json"):
+        raise click.UsageError(f"-format {form} is for one workspace; with -workspaces there are text and json.")
     options = FleetOptions(workspaces, flags["shard"], flags["parallel"], form, prometheus, flags["unmanaged"])
     return inspect(console, options, os.environ)
 

@@ -19,6 +19,7 @@ from reconciler.plan.change import Action, Change
 from reconciler.plan.document import Plan
 from reconciler.plan.step import Op, Step
 from reconciler.render.diff_lines import diff_lines, remarks_on
+from reconciler.render.drift_words import finding_lines, sentence, subject
 from reconciler.render.html_assets import SCRIPT, STYLE
 from reconciler.render.html_graph import draw, islands, states_of
 from reconciler.render.markdown import verdict
@@ -49,6 +50,7 @@ def render_html(report: Report) -> str:
         f'<section aria-labelledby="h-told"><h2 id="h-told">Errors and warnings</h2>{told}</section>' if told else "",
         *(_body(report.plan) if report.plan and report.plan.changes else ()),
         _drift(report.plan),
+        _seen(report),
         f"</main><footer>{_foot(report.plan)}</footer>",
         f"<script>{SCRIPT}</script></body></html>\n",
     ]
@@ -76,6 +78,8 @@ def _over(report: Report) -> str:
     if report.plan and report.plan.basis.workspace:
         where.append(f"workspace {safe(report.plan.basis.workspace)}")
         where.append(safe(report.plan.basis.provider))
+    if report.drift:
+        where += [f"workspace {safe(report.drift.workspace)}", safe(report.drift.provider), safe(report.drift.at)]
     return " · ".join(["reconciler", *filter(None, where)])
 
 
@@ -225,6 +229,17 @@ def _drift(plan: Plan | None) -> str:
     )
     summary = f"<summary>Changed outside of reconciler <small>{len(plan.drift)}</small></summary>"
     return f'<details class="fold">{summary}{items}</details>'
+
+
+def _seen(report: Report) -> str:
+    found = report.drift.drift if report.drift else ()
+    items = "".join(
+        f"<h3><code>{escape(subject(finding))}</code> {escape(sentence([finding]))}</h3>"
+        f"{_differences(finding_lines(finding)[1:])}"
+        for finding in found
+    )
+    title = '<h2 id="h-drift">Drift</h2>'
+    return f'<section aria-labelledby="h-drift">{title}{items}</section>' if items else ""
 
 
 def _foot(plan: Plan | None) -> str:

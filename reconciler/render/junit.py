@@ -8,6 +8,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.render.diff_lines import diff_lines
+from reconciler.render.drift_words import finding_lines, sentence, subject
 from reconciler.render.page import safe, safe_lines
 from reconciler.render.report import Report
 
@@ -35,7 +36,8 @@ def render_junit(report: Report) -> str:
     rest = [diagnostic for diagnostic in report.told if diagnostic not in accounted]
     for diagnostic in rest:
         cases.append(_case(_REST, f"{diagnostic.address or diagnostic.code}: {diagnostic.summary}", [diagnostic]))
-    return render_cases(cases or [Case(_REST, "nothing to change")])
+    cases += _drifted(report)
+    return render_cases(cases or [Case(_REST, "nothing to change" if report.drift is None else "no drift")])
 
 
 def render_cases(cases: Sequence[Case]) -> str:
@@ -45,6 +47,13 @@ def render_cases(cases: Sequence[Case]) -> str:
     suite = f'<testsuite name="reconciler" {counts} time="0">'
     head = '<?xml version="1.0" encoding="UTF-8"?>'
     return "\n".join([head, "<testsuites>", suite, *map(_element, cases), "</testsuite>", "</testsuites>"])
+
+
+def _drifted(report: Report) -> list[Case]:
+    return [
+        Case(f.kind, subject(f), (f"drift.{f.sort}", f"{subject(f)} {sentence([f])}", "\n".join(finding_lines(f))))
+        for f in (report.drift.drift if report.drift else ())
+    ]
 
 
 def _case(kind: str, name: str, about: Sequence[Diagnostic], out: str = "") -> Case:

@@ -14,6 +14,7 @@ from reconciler.model.diagnostic import Diagnostic
 from reconciler.plan.change import Action, Change
 from reconciler.plan.document import Plan
 from reconciler.render.diff_lines import diff_lines, remarks_on
+from reconciler.render.drift_words import finding_lines, outcome
 from reconciler.render.page import safe, safe_lines
 from reconciler.render.report import Report
 from reconciler.render.summary import count, planned
@@ -45,12 +46,14 @@ def render_markdown(report: Report, limit: int = GITHUB_LIMIT) -> str:
     details = _details(report.changes, room * 3 // 4)
     room -= _size(details)
     steps = _steps(report.plan, room // 2)
-    drift = _drift(report.plan, room - _size(steps))
+    drift = _drift(report.plan, room - _size(steps)) + _seen(report, room - _size(steps))
     return "\n\n".join([*head, *table, *details, *drift, *steps, *tail]) + "\n"
 
 
 def verdict(report: Report) -> str:
     """One line, plain text of our own only."""
+    if report.drift is not None and not report.errors:
+        return outcome(report.drift).rstrip(".")
     errors = len(report.errors)
     wrong = f"{errors} error{'s' if errors != 1 else ''}"
     if report.plan is None:
@@ -136,6 +139,14 @@ def _drift(plan: Plan | None, room: int) -> list[str]:
     block = fenced("diff", _fitting(lines, room - 200, lambda n: f"# … {n} more"))
     told = f"{len(plan.drift)} changed outside of reconciler"
     return [f"<details><summary>{told}</summary>\n\n{block}\n\n</details>"]
+
+
+def _seen(report: Report, room: int) -> list[str]:
+    if report.drift is None:
+        return []
+    blocks = [_cut("\n".join(finding_lines(finding)), _LONGEST) for finding in report.drift.drift]
+    shown = [fenced("diff", _fitting(blocks, room - 200, lambda n: f"# … {n} more"))] if blocks else []
+    return [*shown, f"Workspace {code(report.drift.workspace)}, looked at {code(report.drift.at)}."]
 
 
 def _foot(plan: Plan | None) -> list[str]:

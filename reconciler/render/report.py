@@ -1,14 +1,17 @@
-"""What there is to report of a run, whatever the format: its plan, if it came to one, and what was to be said."""
+"""What there is to report of a run, whatever the format: its plan or drift, if it came to one, and what was to be
+said."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
+from reconciler.drift import Report as DriftReport
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic, Span
 from reconciler.plan.change import Action, Change
 from reconciler.plan.document import Plan
+from reconciler.render.drift_words import remarks, sentence, subject
 
 LEVELS = ("error", "warning", "note")
 
@@ -16,11 +19,19 @@ LEVELS = ("error", "warning", "note")
 @dataclass(frozen=True, slots=True)
 class Report:
     """`diagnostics` are those beside the plan's own; without a plan they say why there is none. `folder` is where the
-    configuration is in its repository: `examples/catalog`, empty for the top."""
+    configuration is in its repository: `examples/catalog`, empty for the top. `drift` is what was seen where nothing
+    was planned, `spans` where its resources are declared."""
 
     plan: Plan | None = None
     diagnostics: tuple[Diagnostic, ...] = ()
     folder: str = ""
+    drift: DriftReport | None = None
+    spans: Mapping[Address, Span] = field(default_factory=dict)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the run came to its end."""
+        return self.plan is not None or self.drift is not None
 
     @property
     def told(self) -> tuple[Diagnostic, ...]:
@@ -66,6 +77,7 @@ def findings(report: Report) -> list[Finding]:
     ]
     found += _destroyed(report)
     found += _drifted(report)
+    found += _seen(report)
     return sorted(found, key=lambda finding: LEVELS.index(finding.level))
 
 
@@ -85,3 +97,13 @@ def _drifted(report: Report) -> Iterator[Finding]:
         yield Finding(
             "note", "plan.drift", f"{change.address} {told} outside of reconciler", detail, change.span, change.address
         )
+
+
+def _seen(report: Report) -> Iterator[Finding]:
+    for finding in report.drift.drift if report.drift else ():
+        about = finding.address or finding.parent
+        span = report.spans.get(about.parent or about) or report.spans.get(about) if about else None
+        names = ", ".join(".".join(difference.path) for difference in finding.differences)
+        detail = "\n".join(filter(None, (names, *remarks(finding))))
+        told = f"{subject(finding)} {sentence([finding])}"
+        yield Finding("warning", f"drift.{finding.sort}", told, detail, span, finding.address)

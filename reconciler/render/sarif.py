@@ -19,7 +19,7 @@ _DEFAULT_FILE = "reconciler.yaml"
 
 
 def render_sarif(report: Report) -> str:
-    return render_findings(findings(report), report, successful=report.plan is not None)
+    return render_findings(findings(report), report, successful=report.is_whole)
 
 
 def render_findings(found: Sequence[Finding], report: Report, *, successful: bool) -> str:

@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from reconciler.diff import ABSENT, Difference
+from reconciler.drift import Attribution, DriftClass, Finding
+from reconciler.drift import Report as DriftReport
 from reconciler.kinds import kinds
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic, Span, error, warning
@@ -116,6 +118,11 @@ def _differing(before: Any, after: Any, **more: Any) -> Report:
     return _report(_change(differences=(Difference(("a",), before, after, **more),)))
 
 
+def _found(**fields: Any) -> Report:
+    finding = replace(Finding(DriftClass.ATTRIBUTE, "mcp_server", "mcp1", Address("mcp_server.a")), **fields)
+    return Report(drift=DriftReport("default", "p", "2026-01-01T00:00:00Z", 1, (finding,)))
+
+
 FIELDS: Mapping[str, Callable[[str], Report]] = {
     "change.address": lambda t: _report(_change(address=_address(t))),
     "change.address nested": lambda t: _report(_change(address=_address(t).child("authorization_server", "y"))),
@@ -160,6 +167,13 @@ FIELDS: Mapping[str, Callable[[str], Report]] = {
     "basis.provider": lambda t: _based(provider=t),
     "basis.created": lambda t: _based(created=t),
     "variables": lambda t: _report(variables={t: t}),
+    "found.address": lambda t: _found(address=_address(t)),
+    "found.name": lambda t: _found(sort=DriftClass.UNMANAGED, address=None, name=t),
+    "found.id": lambda t: _found(sort=DriftClass.UNMANAGED, address=None, id=t),
+    "found.difference": lambda t: _found(differences=(Difference((t,), t, [t]),)),
+    "found.reason": lambda t: _found(sort=DriftClass.LIFECYCLE, reason=t),
+    "found.attribution": lambda t: _found(attribution=Attribution(t, t, t, t, "high")),
+    "found.report": lambda t: Report(drift=DriftReport(t, t, t, 1)),
     "report.folder": lambda t: replace(_told(error), folder=t),
 }
 """Field -> a report with a text in it, and everything else harmless."""
