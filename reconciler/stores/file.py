@@ -150,7 +150,7 @@ class _Directory:
     def _missing(self) -> Refused:
         told = f"The state {self._state} is missing, though there was one"
         way = (
-            "Nothing was changed. If it was deleted by mistake, `reconciler state repair` puts the newest version back. "
-            f"If it was deleted on purpose, delete {self._backup} too."
+            "Nothing was changed. If it was deleted by mistake, `reconciler state repair` puts the newest version "
+            f"back. If it was deleted on purpose, delete {self._backup} too."
         )
         return Refused([error("state.missing", told, way)])

@@ -11,7 +11,6 @@ from reconciler.model.diagnostic import Refused, error
 from reconciler.stores.document import read_version
 from reconciler.stores.kept import KeptStore
 
-
 _WHOLE = frozenset({"state.newer", "state.unreadable", "state.unwritable", "state.symlink", "state.key"})
 """Refusals that say nothing against the state itself: with another tool, key or right it is as it was."""
 

@@ -91,9 +91,7 @@ def test_repair_brings_a_lost_state_back(applied: Path, reconciler: Reconciler) 
 
 def test_repair_leaves_alone_what_a_newer_program_wrote(applied: Path, reconciler: Reconciler) -> None:
     state = applied / "state" / "default.json"
-    state.write_bytes(
-        state.read_b'"min_reader": 1', b'"min_reader": 99')
-    )
+    state.write_bytes(state.read_bytes().replace(b'"min_reader": 1', b'"min_reader": 99'))
     newer = state.read_bytes()
     ran = reconciler("state", "repair", "-auto-approve")
     assert ran.code == 1
