@@ -21,7 +21,7 @@ from reconciler.schema import schemas, text_of, write
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
-CONFIGURATIONS = sorted(EXAMPLES.glob("*/*.yaml"))
+CONFIGURATIONS = sorted(path for world in EXAMPLES.glob("*/sandbox") for path in world.parent.glob("*.yaml"))
 WORLDS = sorted(EXAMPLES.glob("*/sandbox/world.yaml"))
 
 

@@ -81,9 +81,8 @@ def report(console: Console, result: Result) -> int:
 
 
 def _failure_code(applied: Applied) -> int:
-    """Partial and resumable, unless nothing was done or only gates stood in the way."""
+    """Partial and resumable, unless only gates stood in the way or nothing was done for a reason with a code."""
     errors: list[Diagnostic] = [d for d in applied.diagnostics if d.is_error and d.code != "apply.partial"]
     if errors and all(diagnostic.code.startswith("gate.") for diagnostic in errors):
         return exit_code(errors)
-    something = Outcome.DONE in applied.outcomes.values()
-    return PARTIAL if something else exit_code(errors) or PARTIAL
+    return PARTIAL if Outcome.DONE in applied.outcomes.values() else exit_code(applied.diagnostics)
