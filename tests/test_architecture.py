@@ -26,7 +26,7 @@ LAYERS = [
     {"cli"},
     {"pipeline", "takeover", "schema"},
     {"site", "plan_files"},
-    {"gating"},
+    {"gating", "notices"},
     {"wiring", "review"},
     {"project"},
     {"embedded", "outlook"},

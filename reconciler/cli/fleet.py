@@ -36,7 +36,8 @@ class FleetOptions(NamedTuple):
 def inspect(console: Console, options: FleetOptions, environment: Mapping[str, str]) -> int:
     """Reports on all workspaces of the shard; the exit code is that of the worst."""
     file = SourceFile(options.workspaces, read_bytes(options.workspaces))
-    chosen = part(read_fleet(file).workspaces, shard_of(options.shard))
+    fleet = read_fleet(file)
+    chosen = part(fleet.workspaces, shard_of(options.shard))
     root = path_of(options.workspaces).parent
 
     def look(workspace: WorkspaceSpec) -> Report:
@@ -56,6 +57,11 @@ def inspect(console: Console, options: FleetOptions, environment: Mapping[str, s
     if options.prometheus:
         metrics = render_metrics({name: report for name, (report, _) in seen.items()}, SystemClock().wall())
         write_file(path_of(options.prometheus), metrics.encode())
+    if fleet.notifications is not None:
+        from reconciler.notices.announce import announce
+
+        # The last of all, so that whoever can't be told hides nothing.
+        console.diagnose(announce(fleet.notifications, root, sightings, SystemClock().wall()))
     return code
 
 

@@ -104,7 +104,7 @@ def _post(forge: Forge, message: Message, source: str | None) -> None:
     if source and not (colon and name and kind in ("env", "file")):
         raise Refused([error("usage.token", "-token takes env:NAME or file:PATH", "Never the token itself.")])
     token = SecretReader(Path())({kind: name} if source else dict(forge.token))
-    with closing(ForgeClient(forge.api, headers_for(forge, token), time.sleep, time.time)) as client:
+    with closing(ForgeClient(forge.api, headers_for(forge.sort, token), time.sleep, time.time)) as client:
         post(client, forge, message)
 
 

@@ -41,14 +41,16 @@ class ForgeClient:
 
     def send(self, method: str, path: str, body: Any = None, may_repeat: bool = True) -> httpx.Response:
         """The answer, of whatever status below 500; without `may_repeat` a request that may have arrived isn't sent
-        again. Raises Refused `review.unreachable`, `review.limited`."""
+        again. A `body` of bytes is sent as it is, any other as JSON. Raises Refused `review.unreachable`,
+        `review.limited`."""
+        content = {"content": body} if isinstance(body, bytes) else {"json": body}
         url = path if "://" in path else f"{self._api}{path}"
         if urlsplit(url)[:2] != self._origin:
             raise Refused([error("review.unreachable", f"The forge refers to another host than {self._api}")])
         problem = ""
         for attempt in range(_TRIES):
             try:
-                answer = self._client.request(method, url, json=body, headers=self._revealed())
+                answer = self._client.request(method, url, headers=self._revealed(), **content)
             except httpx.TransportError as failed:
                 problem = type(failed).__name__
                 arrived = not isinstance(failed, httpx.ConnectError | httpx.ConnectTimeout)
@@ -74,7 +76,7 @@ class ForgeClient:
             if url is None:
                 return
             answer = self.send("GET", url)
-            require(answer, "list the comments")
+            require(answer, "list what is there")
             yield from answer.json()
             url = answer.links.get("next", {}).get("url")
 
@@ -99,7 +101,7 @@ def require(answer: httpx.Response, doing: str) -> Any:
         return answer.json()
     detail = {
         401: "The token isn't valid.",
-        403: "The token lacks a permission: pull-requests and statuses on GitHub, to write; the scope api on GitLab.",
+        403: "The token may not write: pull-requests, statuses and issues on GitHub; the scope api on GitLab.",
         404: "The token doesn't see the project, or there is no such pull or merge request.",
     }.get(answer.status_code, "")
     code = "auth.forge" if answer.status_code in (401, 403) else "review.refused"

@@ -25,8 +25,8 @@ class Request(NamedTuple):
     body: Mapping[str, Any]
 
 
-def headers_for(forge: Forge, token: Secret) -> dict[str, Secret | str]:
-    if forge.sort == "github":
+def headers_for(sort: str, token: Secret) -> dict[str, Secret | str]:
+    if sort == "github":
         return {**_HEADERS, "authorization": Secret(f"Bearer {token.reveal()}")}
     return {"private-token": token, "user-agent": "reconciler"}
 
@@ -64,7 +64,7 @@ def _upsert(client: ForgeClient, forge: Forge, message: Message) -> None:
 
 def _find(client: ForgeClient, forge: Forge, marker: str) -> dict[str, Any] | None:
     """Our comment with that marker. Anybody can write the marker; only a comment of our own is edited."""
-    author = _login(client, forge)
+    author = login(client, forge.sort)
     name, key = ("user", "login") if forge.sort == "github" else ("author", "username")
     for one in client.listed(f"{_comments(forge)}?per_page=100"):
         mine = (one.get(name) or {}).get(key) == author
@@ -73,12 +73,12 @@ def _find(client: ForgeClient, forge: Forge, marker: str) -> dict[str, Any] | No
     return None
 
 
-def _login(client: ForgeClient, forge: Forge) -> str:
+def login(client: ForgeClient, sort: str) -> str:
     """Who we are. The token of a GitHub Actions job may not ask, and is always the same bot's."""
     answer = client.send("GET", "/user")
-    if forge.sort == "github" and answer.status_code in (401, 403):
+    if sort == "github" and answer.status_code in (401, 403):
         return _ACTIONS_BOT
-    return str(require(answer, "say whose token this is")["login" if forge.sort == "github" else "username"])
+    return str(require(answer, "say whose token this is")["login" if sort == "github" else "username"])
 
 
 def _comments(forge: Forge) -> str:
