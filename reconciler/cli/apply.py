@@ -21,7 +21,7 @@ from reconciler.cli.options import (
     screen_options,
     switch,
 )
-from reconciler.cli.planning import plan_options, request_of
+from reconciler.cli.planning import plan_options, refuse_beside_plan, request_of
 from reconciler.model.diagnostic import Diagnostic, exit_code
 from reconciler.pipeline import Result
 from reconciler.plan_files import read_plan
@@ -46,6 +46,7 @@ def command(console: Console, planfile: str | None, **flags: Any) -> int:
     """
     if planfile is None:
         return perform(console, flags, None)
+    refuse_beside_plan(flags)
     project = project_of(flags)
     saved = read_plan(project, read_bytes(planfile), planfile)
     return report(console, pipeline.apply_saved(project, saved, request_of(flags), console))

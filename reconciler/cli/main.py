@@ -23,6 +23,7 @@ from reconciler.model.diagnostic import Diagnostic, error
 from reconciler.render.diagnostic_text import render_diagnostic
 
 INTERRUPTED = 130
+_DIRECTORY = {"-C", "--chdir", "--directory"}
 VERBS = {
     "init": "Write a small commented configuration into an empty directory.",
     "validate": "Check the configuration without looking at any live system.",
@@ -47,6 +48,18 @@ VERBS = {
     "completion": "Print the completion script for bash, zsh or fish.",
     "version": "Show the version.",
 }
+ELSEWHERE = {
+    "import": "An `import:` block in the configuration adopts one object, and `reconciler adopt` what there is.",
+    "refresh": "`reconciler apply -refresh-only` records what has changed outside.",
+    "taint": "`reconciler apply -replace=ADDRESS` makes a resource anew.",
+    "untaint": "Nothing is ever marked; `reconciler plan -replace=ADDRESS` asks for one replacement.",
+    "unlock": "`reconciler force-unlock ID` removes a lock.",
+    "rollback": "`reconciler state rollback -to SERIAL` puts an older state back.",
+    "migrate": "`reconciler state migrate -to STORE` copies the state to another store.",
+    "repair": "`reconciler state repair` mends a damaged state.",
+    "serve": "`reconciler sandbox serve` serves the emulated API.",
+}
+"""What people type who know other tools, and where that is here."""
 
 
 class Verbs(click.Group):
@@ -66,9 +79,8 @@ class Verbs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in VERBS and not args[0].startswith("-"):
             near = get_close_matches(args[0], VERBS, n=1)
-            raise click.UsageError(
-                f'There is no command "{args[0]}".{f" Did you mean {near[0]}?" if near else ""}', ctx
-            )
+            way = ELSEWHERE.get(args[0]) or (f"Did you mean {near[0]}?" if near else "")
+            raise click.UsageError(f'There is no command "{args[0]}". {way}'.rstrip(), ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -152,7 +164,10 @@ def _quicken() -> None:
 def _usage(problem: click.UsageError) -> Diagnostic:
     ctx = problem.ctx
     path = ctx.command_path if ctx else "reconciler"
-    return error("usage.invalid", problem.format_message(), f"`{path} --help` shows what there is.")
+    told = " ".join(problem.format_message().split())
+    if isinstance(problem, click.NoSuchOption) and problem.option_name in _DIRECTORY:
+        told += f" The directory comes before the verb: reconciler -C DIR {ctx.info_name if ctx else ''}".rstrip()
+    return error("usage.invalid", told, f"`{path} --help` shows what there is.")
 
 
 def _internal(problem: BaseException) -> Diagnostic:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from reconciler.cli.options import AddressType, F, composed, switch
+from reconciler.plan.guards import ALLOWABLE
 from reconciler.plan.planner import Options
 from reconciler.site import Request
 
@@ -21,13 +22,32 @@ plan_options: Callable[[F], F] = composed(
     switch("refresh-only", "Only record what has changed outside."),
     switch("destroy", "Unmake everything recorded."),
     click.option(
-        "--allow", "allowed", multiple=True, metavar="GUARD", help="Allow what this guard forbids, for this run."
+        "--allow",
+        "allowed",
+        multiple=True,
+        type=click.Choice(sorted(ALLOWABLE)),
+        metavar="GUARD",
+        help="Allow what this guard forbids, for this run.",
     ),
     switch("input", "Never ask.", default=True),
     click.option(
         "--parallelism", type=click.IntRange(1, 256), default=10, show_default=True, help="Steps going on at once."
     ),
 )
+
+_MADE_WITH = {"targets": "target", "excludes": "exclude", "replaces": "replace", "allowed": "allow"}
+"""Lists that a plan is made with, by what the options are called."""
+
+
+def refuse_beside_plan(flags: Mapping[str, Any]) -> None:
+    """A saved plan is performed as it is: an option that would have made it another one must not seem to count."""
+    given = [option for name, option in _MADE_WITH.items() if flags[name]]
+    given += [name.replace("_", "-") for name in ("destroy", "refresh_only") if flags[name]]
+    given += ["refresh=false"] if not flags["refresh"] else []
+    if given:
+        raise click.UsageError(
+            f"-{' and -'.join(given)} can't change a saved plan, which is performed as it is; give it to plan."
+        )
 
 
 def request_of(flags: Mapping[str, Any], operation: str | None = None) -> Request:

@@ -49,6 +49,12 @@ def test_every_verb_has_help(reconciler: Reconciler, verb: str) -> None:
         ("plan -destroy -refresh-only", "exclude each other"),
         ("-C nowhere plan", '"nowhere" can\'t be entered'),
         ("plan -parallelism=0", "parallelism"),
+        ("plan -allow=anything", "'mass-deletion'"),
+        ("plan -C x", "reconciler -C DIR plan"),
+        ("-chdir=x plan", "reconciler -C DIR"),
+        ("import mcp_server.a ems1", "`import:` block"),
+        ("taint mcp_server.a", "-replace=ADDRESS"),
+        ("schema", "Choose from: config, plan"),
         ("state", ""),
     ],
 )
@@ -134,6 +140,20 @@ def test_apply_asks_nobody_where_nobody_is(
         assert run.code == 1
         assert "Nobody is there to approve" in run.err + run.out
     assert reconciler("state", "list").out == ""
+
+
+@pytest.mark.parametrize(
+    "option", ["-target=mcp_server.todo", "-exclude=mcp_server.todo", "-destroy", "-refresh=false", "-refresh-only"]
+)
+def test_a_saved_plan_takes_no_option_that_would_have_made_it_another(
+    reconciler: Reconciler, configured: Path, option: str
+) -> None:
+    assert reconciler("plan", "-out", "p.json").code == 0
+    refused = reconciler("apply", option, "p.json")
+    assert refused.code == 1
+    assert f"{option.partition('=')[0]}" in refused.err and "give it to plan" in " ".join(refused.err.split())
+    assert reconciler("state", "list").out == ""
+    assert reconciler("apply", "-parallelism=1", "-input=false", "p.json").code == 0
 
 
 def test_the_event_stream_keeps_to_its_schema(reconciler: Reconciler, configured: Path) -> None:
