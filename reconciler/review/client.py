@@ -101,7 +101,7 @@ def require(answer: httpx.Response, doing: str) -> Any:
         return answer.json()
     detail = {
         401: "The token isn't valid.",
-        403: "The token may not write: pull-requests, statuses and issues on GitHub; the scope api on GitLab.",
+        403: "The token lacks a permission: to write pull-requests, statuses, issues (GitHub); the scope api (GitLab).",
         404: "The token doesn't see the project, or there is no such pull or merge request.",
     }.get(answer.status_code, "")
     code = "auth.forge" if answer.status_code in (401, 403) else "review.refused"
