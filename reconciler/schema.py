@@ -45,9 +45,17 @@ def _world() -> Schema:
     return world_schema()
 
 
+def _workspaces() -> Schema:
+    from reconciler.config.fleet import FleetSpec
+
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Workspaces of a reconciler fleet"}
+    return {**FleetSpec.model_json_schema(), **head}
+
+
 def schemas() -> Mapping[str, Callable[[], Schema]]:
     """Name -> the function that generates the schema. Each imports only what its document needs."""
-    return MappingProxyType({"config": _config, "events": _events, "plan": _plan, "state": _state, "world": _world})
+    found = {"config": _config, "events": _events, "plan": _plan, "state": _state}
+    return MappingProxyType({**found, "workspaces": _workspaces, "world": _world})
 
 
 def text_of(name: str) -> str:

@@ -78,6 +78,16 @@ def test_every_world_file_is_one(path: Path) -> None:
     assert problems("world", yaml.safe_load(path.read_text("utf-8"))) == []
 
 
+LISTED = {"version": 1, "workspaces": [{"name": "a", "directory": "b"}]}
+OPS = {"url": "https://ops.example.com/drift", "secret": {"env": "OPS_KEY"}}
+
+
+def test_an_editor_knows_a_list_of_workspaces_and_who_is_told() -> None:
+    assert problems("workspaces", LISTED) == []
+    assert problems("workspaces", {**LISTED, "notifications": {"webhooks": {"ops": OPS}}}) == []
+    assert problems("workspaces", {**LISTED, "notifications": {"webhooks": {"ops": {**OPS, "secret": "x"}}}})
+
+
 QUICKSTART = yaml.safe_load((EXAMPLES / "quickstart" / "reconciler.yaml").read_text("utf-8"))
 
 

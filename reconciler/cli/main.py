@@ -44,7 +44,7 @@ VERBS = {
     "resolve": "Say what became of a resource, where an interrupted apply left it unclear.",
     "force-unlock": "Remove the lock that a dead run left behind.",
     "sandbox": "Serve the emulated Okta API, or empty the embedded one.",
-    "schema": "Print a JSON Schema: config, plan, state, events or world.",
+    "schema": "Print a JSON Schema: config, plan, state, events, world or workspaces.",
     "completion": "Print the completion script for bash, zsh or fish.",
     "version": "Show the version.",
 }

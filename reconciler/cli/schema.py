@@ -9,7 +9,7 @@ from reconciler.cli.options import reporting, screen_options
 
 
 @click.command("schema")
-@click.argument("name", type=click.Choice(["config", "plan", "state", "events", "world"]))
+@click.argument("name", type=click.Choice(["config", "plan", "state", "events", "world", "workspaces"]))
 @screen_options
 @reporting
 def command(console: Console, name: str) -> None:

@@ -323,7 +323,7 @@ def test_graphs_of_resources_and_of_steps(reconciler: Reconciler, configured: Pa
     assert "activate mcp_server.todo" in steps
 
 
-@pytest.mark.parametrize("name", ["config", "plan", "state", "events", "world"])
+@pytest.mark.parametrize("name", ["config", "plan", "state", "events", "world", "workspaces"])
 def test_schemas_are_schemas(reconciler: Reconciler, name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(json.loads(reconciler("schema", name).out))
 
