@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -38,6 +38,7 @@ from reconciler.stores.workspace import current_workspace
 
 if TYPE_CHECKING:
     from reconciler.okta.system_log import Log
+    from reconciler.sandbox.app import Sandbox
 
 T = TypeVar("T")
 _PATIENCE = 1.0
@@ -216,7 +217,7 @@ def open_live(home: Home, read_only: bool = False) -> Iterator[Live]:
     from reconciler.okta.provider import OktaProvider
 
     settings, database = home.settings.provider, home.sandbox
-    with asyncio.Runner() as runner:
+    with asyncio.Runner() as runner, ExitStack() as closed_last:
         outlook = Outlook("", home.settings.readiness, home.directory, home.reader)
         if settings.okta is not None:
             name, transport = settings.okta.org_url, _remote(settings.okta, home.reader)
@@ -224,7 +225,8 @@ def open_live(home: Home, read_only: bool = False) -> Iterator[Live]:
         else:
             assert database is not None
             name = "the embedded sandbox"
-            transport, outlook = _embedded(home, database, outlook)
+            sandbox = closed_last.enter_context(closing(_sandbox(home, database)))
+            transport, outlook = _embedded(home, sandbox, outlook)
         if read_only:
             from reconciler.okta.read_only import ReadOnlyTransport
 
@@ -245,12 +247,16 @@ def _remote(settings: OktaSettings, read: SecretReader) -> Transport:
     return HttpTransport.to_org(settings, read)
 
 
-def _embedded(home: Home, database: Path, outlook: Outlook) -> tuple[Transport, Outlook]:
+def _sandbox(home: Home, database: Path) -> Sandbox:
     from reconciler.embedded import open_sandbox
+
+    return open_sandbox(home.settings.provider.sandbox or SandboxSettings(), home.directory, database)
+
+
+def _embedded(home: Home, app: Sandbox, outlook: Outlook) -> tuple[Transport, Outlook]:
     from reconciler.okta.transport import EMBEDDED, HttpTransport
     from reconciler.sandbox.outside import Outside
 
-    app = open_sandbox(home.settings.provider.sandbox or SandboxSettings(), home.directory, database)
     outside = Outside(app, EMBEDDED.partition("://")[2])
     outlook = replace(outlook, org_url=EMBEDDED, app=outside, has_world=app.hosts is not None)
     return HttpTransport.to_app(app, home.reader), outlook

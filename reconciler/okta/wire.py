@@ -15,8 +15,8 @@ from urllib.parse import quote, urlsplit
 import h11
 
 from reconciler.model.spec import is_loopback
+from reconciler.okta.asgi import ask_app
 from reconciler.okta.connection import Connection, Host, Oversized, Reply, Request, Unreachable, connect
-from reconciler.okta.embedded import ask_app
 from reconciler.okta.errors import printable
 from reconciler.okta.names import UNREADABLE
 from reconciler.ports import Answer
