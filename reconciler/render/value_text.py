@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from reconciler.diff import Absent, Difference
@@ -13,6 +14,7 @@ from reconciler.render.page import Page, safe
 _STEP = 4
 _LONG = 72
 _ARROW = " -> "
+_spelled = json.JSONEncoder(ensure_ascii=False).encode
 _COLOURS = {"+": "green", "-": "red", " ": "yellow"}
 
 
@@ -36,13 +38,14 @@ def shown(value: Any) -> str:
         return "{" + ", ".join(f"{key_text(key)}: {shown(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(shown(item) for item in value) + "]"
-    return safe(json.dumps(value, ensure_ascii=False))
+    return safe(_spelled(value))
 
 
+@lru_cache(maxsize=1024)
 def key_text(key: str) -> str:
     """A key as it would stand in YAML."""
     plain = bool(key) and all(c.isalnum() or c in "_-./" for c in key)
-    return safe(key) if plain else safe(json.dumps(key, ensure_ascii=False))
+    return safe(key) if plain else safe(_spelled(key))
 
 
 def attribute_lines(attributes: Mapping[str, Any], symbol: str, indent: int, page: Page) -> list[str]:
