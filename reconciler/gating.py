@@ -86,6 +86,9 @@ def gates_of(home: Home, live: Live, configuration: Configuration, chosen: Plan)
     """By what the activations of the plan are judged; None if it has none."""
     needed = {need for step in chosen.steps if step.op is Op.VERIFY for need in (step.address, *step.needs)}
     if not needed:
+        if any(step.kind == "client_registration" for step in chosen.steps):
+            # It may be registered by ourselves.
+            live.look_out()
         return None
     clients = [configuration.resources[address] for address in needed if address in configuration.resources]
     settings = configuration.settings.readiness

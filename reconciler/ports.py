@@ -21,6 +21,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, TypeVar
 
+from reconciler.keeping import Keep, Recall
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic, Refused
 from reconciler.model.resource import Attributes, Observed
@@ -85,8 +86,8 @@ class Fetch:
 
     method: str
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: Any = field(default=None, repr=False)
     content_type: str | None = None
     secrets: frozenset[str] = frozenset()
     limit: int = 65_536
@@ -129,7 +130,7 @@ class Journal:
     entry: Mapping[str, Any]
 
 
-Effect: TypeAlias = Read | Send | Fetch | Sleep | Now | Together | Journal
+Effect: TypeAlias = Read | Send | Fetch | Sleep | Now | Together | Journal | Keep | Recall
 Conversation: TypeAlias = Generator[Effect, Any, T]
 
 

@@ -30,6 +30,7 @@ from reconciler.ports import FetchDoor, Lease, Provider, Store, Transport
 from reconciler.project import Project
 from reconciler.readiness.checks import check_all
 from reconciler.readiness.context import Context, Options, Results
+from reconciler.secrets.files import SecretFiles
 from reconciler.secrets.reader import SecretReader, variables_of
 from reconciler.stores.evidence import EvidenceFile
 from reconciler.stores.kept import KeptStore
@@ -199,8 +200,8 @@ class Live:
         journal = GroupCommit(books.store.append)
         hands = Hands(self._transport, SystemClock(), journal, lease=books.lease)
         hands = replace(hands, patience=self.patience, quarantine=self.quarantine)
-        if run.gates is not None:
-            hands = replace(hands, gates=run.gates, door=self._doors[-1])
+        keeper = SecretFiles(self._outlook.directory)
+        hands = replace(hands, gates=run.gates, door=self._doors[-1] if self._doors else None, keeper=keeper)
         interrupts = Interrupts()
         walk = apply_plan(plan, snapshot, self._provider, hands, watcher.tell, run.parallelism, interrupts)
 
@@ -232,13 +233,14 @@ def open_live(home: Home, read_only: bool = False) -> Iterator[Live]:
 
             transport = ReadOnlyTransport(transport)
         try:
-            provider = OktaProvider(quarantine=home.quarantine)
+            provider = OktaProvider(quarantine=home.quarantine, callback=outlook.callback)
             live = Live(name, runner, provider, transport, outlook, home.patience, home.quarantine)
             yield live
         finally:
             for door in live._doors:
                 runner.run(door.close())
             runner.run(transport.close())
+            outlook.close()
 
 
 def _remote(settings: OktaSettings, read: SecretReader) -> Transport:

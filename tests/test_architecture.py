@@ -37,6 +37,7 @@ LAYERS = [
     {"config", "graph", "readiness"},
     {"secrets"},
     {"ports", "diff"},
+    {"keeping"},
     {"kinds"},
     {"model"},
     {"__init__"},

@@ -49,6 +49,13 @@ DECLARED: dict[str, dict[str, Any]] = {
             "scopes": ["b", "a"],
         },
         "by-itself": {"authorization_server": "entra", "method": "dynamic", "mcp_servers": ["calendar"]},
+        "by-us": {
+            "authorization_server": "entra",
+            "method": "dynamic",
+            "registrar": "tool",
+            "credentials_file": "mail.json",
+            "mcp_servers": ["calendar"],
+        },
     },
     "mcp_servers": {
         "todo": {"resource_url": "https://todo.example.com/mcp", "authorization_servers": ["todo"]},

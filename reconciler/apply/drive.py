@@ -9,6 +9,7 @@ from typing import Any
 
 from reconciler.apply.gates import Gates
 from reconciler.apply.quarantine import QUARANTINE
+from reconciler.keeping import Keep, Keeper, Recall
 from reconciler.model.diagnostic import Refused, error
 from reconciler.ports import (
     Clock,
@@ -41,7 +42,7 @@ class Hands:
     foreign hosts; None where nobody asks them anything. Nothing is written while the `lease` has less left than a
     request may take, `patience` in seconds: it could arrive after another run began. `quarantine` is the time in
     seconds for which a request of which nothing was heard may still take effect. `gates` are what activations are
-    judged by besides the live system's word."""
+    judged by besides the live system's word. `keeper` keeps secrets that are given to us."""
 
     transport: Transport
     clock: Clock
@@ -52,6 +53,7 @@ class Hands:
     patience: float = 0.0
     quarantine: float = QUARANTINE
     gates: Gates | None = None
+    keeper: Keeper | None = None
 
 
 async def perform(conversation: Conversation[T], hands: Hands, width: int = 10) -> T:
@@ -90,6 +92,10 @@ async def _perform_effect(effect: Effect, hands: Hands, width: int) -> Any:
             if hands.door is None:
                 raise RuntimeError("a foreign host was to be asked where there is no way to one")
             return await hands.door.fetch(effect)
+        case Keep(reference, secret):
+            return await asyncio.to_thread(_keeper(hands).keep, reference, secret)
+        case Recall(reference):
+            return await asyncio.to_thread(_keeper(hands).recall, reference)
         case Sleep():
             return await hands.sleep(effect)
         case Now():
@@ -100,6 +106,12 @@ async def _perform_effect(effect: Effect, hands: Hands, width: int) -> Any:
             return await hands.journal([entry])
         case Together(conversations):
             return await _perform_together(conversations, hands, width)
+
+
+def _keeper(hands: Hands) -> Keeper:
+    if hands.keeper is None:
+        raise RuntimeError("a secret was to be kept where there is no place for one")
+    return hands.keeper
 
 
 def _require_time(lease: Lease, patience: float) -> None:

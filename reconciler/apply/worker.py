@@ -12,6 +12,7 @@ from reconciler.apply.journal import Entry, journalled
 from reconciler.apply.record import encode_record
 from reconciler.apply.task import StepResult, Task
 from reconciler.apply.transit import await_state, transition, verify
+from reconciler.keeping import Leftover
 from reconciler.kinds import kinds
 from reconciler.model.diagnostic import Diagnostic, Refused
 from reconciler.model.lifecycle import State
@@ -114,8 +115,12 @@ def _delete(task: Task, about: Entry) -> Conversation[StepResult]:
     if record is None:
         return StepResult(note="already gone")
     about = {**about, "record": encode_record(record)}
-    yield from journalled(task.provider.delete(task.target_of(record)), about)
-    return StepResult((Drop(record.address),), record.id)
+    told: tuple[Diagnostic, ...] = ()
+    try:
+        yield from journalled(task.provider.delete(task.target_of(record)), about)
+    except Leftover as left:
+        told = left.diagnostics
+    return StepResult((Drop(record.address),), record.id, diagnostics=told)
 
 
 def _adopt(task: Task, about: Entry) -> Conversation[StepResult]:

@@ -18,6 +18,9 @@ from reconciler.model.lifecycle import Lifecycle, State, Transition
 from reconciler.model.resource import Need, NeedSort, Resource
 from reconciler.model.spec import Scope, SecretReference, SharedSpec, Text, given
 
+_OWN = ("registrar", "credentials_file", "registration_endpoint")
+"""Attributes that Okta knows nothing of."""
+
 LIFECYCLE = Lifecycle(
     "a client registration",
     [Transition(None, "create", State.ACTIVE), Transition(State.ACTIVE, "delete", State.DELETED)],
@@ -40,6 +43,20 @@ class ClientRegistrationSpec(SharedSpec):
             description="static: client_id and client_secret are given. dynamic: Okta registers. Can't change in place."
         ),
     ] = "static"
+    registrar: Annotated[
+        Literal["okta", "tool"],
+        Field(
+            description="Who registers a dynamic one (RFC 7591). tool: this tool does, for one MCP server, and gives "
+            "Okta the credentials. Can't change in place."
+        ),
+    ] = "okta"
+    credentials_file: (
+        Annotated[
+            Text,
+            Field(description="With registrar: tool, the file it keeps the client's secret and access token in."),
+        ]
+        | None
+    ) = None
     name: Annotated[Text, Field(description="Its name in Okta; the block's name if omitted.")] | None = None
     client_id: Annotated[Text, Field(description="The id the authorization server knows the client by.")] | None = None
     client_secret: SecretReference | None = None
@@ -85,10 +102,11 @@ def derive(declared: Declarations) -> Iterator[Resource | Diagnostic]:
     clients = clients_by_server({**declared, "client_registrations": {block.name: block for block in sound}})
     for server in declared["mcp_servers"].values():
         for block in clients_of(server, clients):
-            yield _registration(block, Address(f"mcp_server.{server.name}"))
+            definition = declared["authorization_servers"][block.spec.authorization_server].spec
+            yield _registration(block, Address(f"mcp_server.{server.name}"), definition.registration_endpoint)
 
 
-def _registration(block: Block, parent: Address) -> Resource:
+def _registration(block: Block, parent: Address, endpoint: str | None) -> Resource:
     spec: ClientRegistrationSpec = block.spec
     association = parent.child("authorization_server", spec.authorization_server)
     place = block.span("authorization_server")
@@ -97,7 +115,7 @@ def _registration(block: Block, parent: Address) -> Resource:
         kind="client_registration",
         attributes={
             "name": spec.name or block.name,
-            "method": spec.method,
+            **_method(spec, endpoint),
             **given(spec, "client_id", "client_secret", "client_secret_version"),
             **({"scopes": sorted(set(spec.scopes))} if spec.scopes is not None else {}),
         },
@@ -109,9 +127,18 @@ def _registration(block: Block, parent: Address) -> Resource:
     )
 
 
+def _method(spec: ClientRegistrationSpec, endpoint: str | None) -> dict[str, str | None]:
+    """To Okta a client that we registered is one that was registered by hand."""
+    if spec.registrar == "okta":
+        return {"method": spec.method}
+    own = {"registrar": spec.registrar, "credentials_file": spec.credentials_file, "registration_endpoint": endpoint}
+    return {"method": "static", **own}
+
+
 def _problems(block: Block, declared: Declarations) -> Iterator[Diagnostic]:
     yield from _unsuitable(block, declared)
     yield from _credentials(block)
+    yield from _registrar(block, declared)
     spec: ClientRegistrationSpec = block.spec
     for index, name in enumerate(spec.mcp_servers or ()):
         if spec.authorization_server not in declared["mcp_servers"][name].spec.authorization_servers:
@@ -122,6 +149,34 @@ def _problems(block: Block, declared: Declarations) -> Iterator[Diagnostic]:
                 span=block.span("mcp_servers", index),
                 address=_address(block),
             )
+
+
+def _registrar(block: Block, declared: Declarations) -> Iterator[Diagnostic]:
+    """What we register is one client, whose credentials have one place."""
+    spec: ClientRegistrationSpec = block.spec
+    code, address = "config.registrar", _address(block)
+    if (spec.registrar == "tool") != (spec.credentials_file is not None):
+        detail = "Give both, or neither: the tool keeps there what it is given when it registers."
+        summary = f"{address} has only one of registrar: tool and credentials_file"
+        yield error(code, summary, detail, span=block.span(), address=address)
+    if spec.registrar != "tool":
+        return
+    if spec.method != "dynamic":
+        detail = "Set method: dynamic, or remove registrar."
+        yield error(
+            code, f"{address} is not dynamic, so nobody registers it", detail, span=block.span(), address=address
+        )
+    served = sum(spec.serves(server) for server in declared["mcp_servers"].values())
+    others = [
+        other.name
+        for other in declared["client_registrations"].values()
+        if other.name < block.name and other.spec.credentials_file == spec.credentials_file
+    ]
+    if served > 1 or others:
+        what = f"client_registration.{others[0]}" if others else f"{served} MCP servers"
+        summary = f"{address} would share its credentials_file with {what}" if others else f"{address} is for {what}"
+        detail = "A client that the tool registers is for one MCP server: write a block for each, with its own file."
+        yield error(code, summary, detail, span=block.span(), address=address)
 
 
 def _address(block: Block) -> Address:
@@ -181,8 +236,8 @@ KIND = Kind(
     derive=derive,
     lifecycle=lambda attributes: LIFECYCLE,
     natural_key=lambda attributes: ("name",),
-    immutable=frozenset({"client_id", "method"}),
-    write_only=frozenset({"client_secret", "client_secret_version"}),
+    immutable=frozenset({"client_id", "method", *_OWN}),
+    write_only=frozenset({"client_secret", "client_secret_version", *_OWN}),
     references=(
         Reference("authorization_server", "authorization_servers"),
         Reference("mcp_servers", "mcp_servers"),

@@ -129,7 +129,7 @@ def _check_secret(value: Any) -> Any:
 
 _TOLD = {
     "env": "A variable of the environment.",
-    "file": "A file, relative to the configuration; one newline at its end doesn't count.",
+    "file": "A file, relative to the configuration; one newline at its end doesn't count. PATH#FIELD: a field of JSON.",
     "keyring": "An entry of the user's keyring, SERVICE/USER.",
     "vault": "A field of a HashiCorp Vault's key/value engine (version 2), MOUNT/PATH#FIELD.",
     "command": "A program and its arguments; started without a shell, if the environment permits it.",

@@ -6,14 +6,16 @@ again, never compared.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from reconciler.model.lifecycle import State
 from reconciler.model.resource import Observed
+from reconciler.okta.dynamic_registration import Client, amend, is_ours, register, unregister
 from reconciler.okta.family import Family, orn_of, parent_of
 from reconciler.okta.names import CLIENT_AUTH_SETTINGS, CLIENT_FIELDS, METHODS, dig, text, texts
 from reconciler.okta.pages import Item
-from reconciler.ports import Target
+from reconciler.ports import Conversation, Target
 
 _METHOD = {value: name for name, value in METHODS.items()}
 
@@ -22,6 +24,26 @@ class ClientAuthSettings(Family):
     kind = "client_registration"
     fields = CLIENT_FIELDS
     secrets = frozenset({CLIENT_FIELDS["client_secret"]})
+
+    callback = ""
+    """Where authorization servers send users back to: needed to register a client ourselves."""
+
+    def create(self, target: Target) -> Conversation[Observed]:
+        if is_ours(target):
+            target = _with(target, (yield from register(target, self.callback)))
+        return (yield from super().create(target))
+
+    def update(self, target: Target, changed: frozenset[str]) -> Conversation[Observed]:
+        if is_ours(target):
+            client = yield from amend(target, self.callback)
+            target = _with(target, client)
+            changed |= {"client_secret"} if client.is_renewed else set()
+        return (yield from super().update(target, changed))
+
+    def delete(self, target: Target) -> Conversation[None]:
+        yield from super().delete(target)
+        if is_ours(target):
+            yield from unregister(target)
 
     def collection(self, target: Target) -> str:
         return CLIENT_AUTH_SETTINGS
@@ -65,6 +87,11 @@ class ClientAuthSettings(Family):
             {"client_secret"} if "client_secret_version" in changed and "client_secret" in target.attributes else set()
         )
         return super().amendment(target, (changed | again) - {"client_secret_version"})
+
+
+def _with(target: Target, client: Client) -> Target:
+    credentials = {"client_id": client.id, "client_secret": client.secret}
+    return replace(target, attributes={**target.attributes, **credentials})
 
 
 def _server_id(item: Item) -> str | None:

@@ -23,12 +23,14 @@ from reconciler.ports import Conversation, Target, Together
 class OktaProvider:
     """An Okta org, or a sandbox that behaves as one. Knows no transport: what it yields is performed elsewhere.
 
-    `quarantine` is the time in seconds after which a request of which nothing was heard can't take effect any more."""
+    `quarantine` is the time in seconds after which a request of which nothing was heard can't take effect any more.
+    `callback` is where authorization servers send users back to."""
 
-    def __init__(self, org: OrgNames | None = None, quarantine: float = QUARANTINE) -> None:
+    def __init__(self, org: OrgNames | None = None, quarantine: float = QUARANTINE, callback: str = "") -> None:
         self._servers = McpServers()
         self._associations = Associations()
         self._clients = ClientAuthSettings()
+        self._clients.callback = callback
         self._authorization_servers = AuthorizationServers(org or OrgNames())
         families = (self._servers, self._associations, self._clients, self._authorization_servers)
         self._families: Mapping[str, Family] = {family.kind: family for family in families}

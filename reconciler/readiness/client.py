@@ -39,7 +39,7 @@ def _document(subject: Subject) -> Conversation[dict[str, Any] | None]:
 
 
 def _is_dynamic(subject: Subject) -> bool:
-    return subject.attributes.get("method") == "dynamic"
+    return subject.attributes.get("method") == "dynamic" or "registrar" in subject.attributes
 
 
 def _judge_reference(subject: Subject) -> Finding:
@@ -67,7 +67,7 @@ def _judge_binding(subject: Subject) -> Finding:
 def _judge_credentials(subject: Subject) -> Conversation[Finding]:
     association = _association(subject)
     if _is_dynamic(subject):
-        return skipped("it registers itself, and Okta keeps its credentials")
+        return skipped("it registers itself, and gives Okta its credentials")
     if association is None:
         return unknown("its authorization server is not declared", "undeclared")
     for result in (yield from subject.peers(association.address)):

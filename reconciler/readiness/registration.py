@@ -15,7 +15,8 @@ def judge_registration(subject: Subject) -> Conversation[Finding]:
     server = subject.resource.refs["mcp_server"]
     clients = subject.context.nested(server, "client_registration")
     if not any(
-        client.attributes.get("method") == "dynamic" and client.refs.get("association") == subject.resource.address
+        (client.attributes.get("method") == "dynamic" or "registrar" in client.attributes)
+        and client.refs.get("association") == subject.resource.address
         for client in clients
     ):
         return skipped("no client registers itself here")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -41,7 +42,7 @@ class SecretReader:
                 raise unreadable(shown, "is not set", "Set the environment variable.")
             return value
         if source == "file":
-            return _text_of(self.directory / name, shown)
+            return self._read_file(name, shown)
         if source == "keyring":
             from reconciler.secrets.key_ring import read_entry
 
@@ -53,6 +54,22 @@ class SecretReader:
         from reconciler.secrets.command import run
 
         return run(name, shown, self.directory, os.environ, self.withheld)
+
+    def _read_file(self, name: str, shown: str) -> str:
+        path, mark, field = name.rpartition("#")
+        if not mark or (self.directory / name).exists():
+            return _text_of(self.directory / name, shown)
+        return _field_of(_text_of(self.directory / path, shown), field, shown)
+
+
+def _field_of(text: str, field: str, shown: str) -> str:
+    try:
+        found = json.loads(text)[field]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        found = None
+    if not isinstance(found, str):
+        raise unreadable(shown, f"can't be read: the file has no text under {field}")
+    return found
 
 
 def variables_of(values: Iterable[Any]) -> frozenset[str]:

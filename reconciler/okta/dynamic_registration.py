@@ -1,0 +1,172 @@
+"""Registering Okta's client at an authorization server ourselves: RFC 7591, and its management, RFC 7592.
+
+Okta registers itself where it may; this is for authorization servers that let clients register, but not Okta, or where
+the registration is to be ours. What we are given is kept before Okta is told of it, so that an apply that breaks off
+goes on with the client that is there.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.keeping import Keep, Leftover, Recall
+from reconciler.model.diagnostic import Refused, error, warning
+from reconciler.model.secret import Reference, Secret
+from reconciler.ports import Conversation, Fetch, Fetched, Target
+from reconciler.readiness.inquiry import same_origin
+from reconciler.readiness.oauth import read_said
+from reconciler.readiness.strict_json import read_object
+
+_KEPT = ("client_id", "client_secret", "registration_access_token", "registration_client_uri")
+_ENDPOINT = "registration_endpoint"
+_GONE = (404, 410)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """What was registered. The secret is behind the reference; `is_renewed`: it is another one than before."""
+
+    id: str
+    secret: Reference
+    is_renewed: bool = False
+
+
+def is_ours(target: Target) -> bool:
+    return target.attributes.get("registrar") == "tool"
+
+
+def register(target: Target, callback: str) -> Conversation[Client]:
+    """The client that is registered for the target, now or earlier. Refused (`registration.refused`)."""
+    endpoint = str(target.attributes[_ENDPOINT])
+    held = yield from _held(target)
+    if held.get(_ENDPOINT) == endpoint:
+        return _client(target, held)
+    request = Fetch("POST", endpoint, body=_metadata(target, callback), content_type="application/json")
+    answer: Fetched = yield request
+    made = _document(answer) if answer.status in (200, 201) else {}
+    if not all(isinstance(made.get(name), str) for name in ("client_id", "client_secret")):
+        raise _refusal(target, f"{endpoint} {_told(answer)}")
+    kept = {_ENDPOINT: endpoint, **{name: made[name] for name in _KEPT if isinstance(made.get(name), str)}}
+    yield Keep(_place(target), Secret(json.dumps(kept)))
+    return _client(target, kept)
+
+
+def amend(target: Target, callback: str) -> Conversation[Client]:
+    """Brings the registration to what the target wants, where it can be managed. Refused (`registration.refused`)."""
+    held = yield from _held(target)
+    if "client_id" not in held:
+        return (yield from register(target, callback))
+    place = _managed_at(held)
+    if place is None:
+        return _client(target, held)
+    body = {**_metadata(target, callback), "client_id": held["client_id"], "client_secret": held["client_secret"]}
+    answer: Fetched = yield _managing("PUT", place, held, body)
+    if answer.status != 200:
+        raise _refusal(target, f"{place} {_told(answer)}")
+    shown = _document(answer)
+    kept = {**held, **{name: shown[name] for name in _KEPT if isinstance(shown.get(name), str)}}
+    if kept != held:
+        yield Keep(_place(target), Secret(json.dumps(kept)))
+    return _client(target, kept, kept["client_secret"] != held["client_secret"])
+
+
+def unregister(target: Target) -> Conversation[None]:
+    """Deletes the client; raises Leftover if that can't be done, and keeps what is needed to do it by hand."""
+    held = yield from _held(target)
+    if "client_id" not in held:
+        return
+    place = _managed_at(held)
+    if place is None:
+        raise _leftover(target, held, "which offers no way to delete it")
+    answer: Fetched = yield _managing("DELETE", place, held)
+    if answer.status not in (200, 204, *_GONE):
+        raise _leftover(target, held, f"where {place} {_told(answer)}")
+    yield Keep(_place(target), None)
+
+
+def _place(target: Target) -> Reference:
+    return {"file": target.attributes["credentials_file"]}
+
+
+def _client(target: Target, held: dict[str, Any], is_renewed: bool = False) -> Client:
+    return Client(held["client_id"], {"file": f"{target.attributes['credentials_file']}#client_secret"}, is_renewed)
+
+
+def _held(target: Target) -> Conversation[dict[str, Any]]:
+    secret: Secret | None = yield Recall(_place(target))
+    if secret is None:
+        return {}
+    try:
+        return read_object(secret.reveal().encode())
+    except ValueError as reason:
+        name = target.attributes["credentials_file"]
+        told = f"{name} doesn't hold what the registration of {target.address} is managed by: {reason}"
+        raise Refused([error("registration.credentials", told, "Put back what was there, or remove it.")]) from None
+
+
+def _metadata(target: Target, callback: str) -> dict[str, Any]:
+    """RFC 7591 section 2."""
+    scopes = target.attributes.get("scopes")
+    return {
+        "client_name": target.attributes["name"],
+        "redirect_uris": [callback],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": "client_secret_basic",
+        **({"scope": " ".join(scopes)} if scopes else {}),
+    }
+
+
+def _managed_at(held: dict[str, Any]) -> str | None:
+    """The token goes nowhere but to where it came from."""
+    place = held.get("registration_client_uri")
+    is_known = isinstance(place, str) and "registration_access_token" in held
+    return place if is_known and same_origin(str(place), held.get(_ENDPOINT, "")) else None
+
+
+def _managing(method: str, place: str, held: dict[str, Any], body: dict[str, Any] | None = None) -> Fetch:
+    headers = {"authorization": f"Bearer {held['registration_access_token']}"}
+    return Fetch(method, place, headers, body, "application/json" if body is not None else None)
+
+
+def _document(answer: Fetched) -> dict[str, Any]:
+    try:
+        return read_object(answer.body)
+    except ValueError:
+        return {}
+
+
+def _told(answer: Fetched) -> str:
+    if answer.problem is not None:
+        return f"gave no answer: {answer.detail}"
+    if answer.status in (200, 201):
+        return "registers clients without a secret"
+    return f"answers {read_said(answer)}"
+
+
+def _refusal(target: Target, what: str) -> Refused:
+    return Refused(
+        [
+            error(
+                "registration.refused",
+                f"The client of {target.address} could not be registered: {what}",
+                "Register it by hand and use method: static, or have the authorization server open registration.",
+                address=target.address,
+            )
+        ]
+    )
+
+
+def _leftover(target: Target, held: dict[str, Any], why: str) -> Leftover:
+    return Leftover(
+        [
+            warning(
+                "registration.orphan",
+                f"The client {held['client_id']} of {target.address} is still registered at {held[_ENDPOINT]}, {why}",
+                f"Delete it there. What it is managed by is still in {target.attributes['credentials_file']}.",
+                address=target.address,
+            )
+        ]
+    )
