@@ -46,14 +46,12 @@ LAYERS = [
 `__init__` holds the version and imports nothing."""
 
 THIRD_PARTY = {
-    "certifi": ("okta.wire",),
     "click": ("cli",),
     "boto3": ("stores.kms",),
     "botocore": ("stores.kms",),
     "cryptography": ("okta", "sandbox", "stores.crypt", "stores.keys"),
-    "h11": ("okta.connection", "okta.wire"),
     "httpcore": ("readiness.fetch",),
-    "httpx": ("readiness.fetch", "review.client", "secrets.vault", "stores.http"),
+    "httpx": ("okta", "readiness.fetch", "review.client", "secrets.vault", "stores.http"),
     "jsonschema": ("plan", "sandbox", "stores"),
     "jwt": ("okta", "sandbox"),
     "keyring": ("secrets.key_ring",),

@@ -142,7 +142,8 @@ class HttpTransport:
     def _connected(self) -> _Connection:
         loop = asyncio.get_running_loop()
         if self._connection is None or self._connection.loop is not loop:
-            self._connection = _Connection(loop, Wire(self._origin, self._app, self._timeout))
+            host = urlsplit(self._origin).netloc
+            self._connection = _Connection(loop, Wire(host, self._app, self._timeout))
         return self._connection
 
     def _url(self, call: Call) -> str:
@@ -215,13 +216,7 @@ def _auth_of(settings: OktaSettings, read: Read, tell: Tell) -> Auth:
 def _origin(base_url: str, *, embedded: bool = False) -> str:
     """Scheme and host of the org, without anything behind them."""
     parts = urlsplit(base_url)
-    if (
-        parts.scheme not in ("https", "http")
-        or not parts.hostname
-        or parts.path.strip("/")
-        or parts.query
-        or not base_url.isascii()
-    ):
+    if parts.scheme not in ("https", "http") or not parts.hostname or parts.path.strip("/") or parts.query:
         told = f"{base_url} is not the address of an Okta org"
         raise Refused([error("config.org-url", told, "It looks like https://acme.okta.com, without a path.")])
     if parts.scheme == "http" and not embedded and not is_loopback(parts.hostname):

@@ -1,6 +1,7 @@
-"""One HTTP request and its answer: over a network, or of an ASGI app in this very program.
+"""One HTTP request and its answer, through httpx: to a network, or to an ASGI app in this very program.
 
-There are no cookies, redirects or proxies here.
+It uses httpx's transports without its client: there are no cookies, redirects or proxies here, and much less to do for
+each request.
 """
 
 from __future__ import annotations
@@ -8,30 +9,31 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+import sys
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from importlib.util import find_spec
+from typing import Any, NamedTuple, cast
+from urllib.parse import urlsplit
 
-import h11
+import httpx
 
 from reconciler.model.spec import is_loopback
-from reconciler.okta.asgi import ask_app
-from reconciler.okta.connection import Connection, Host, Oversized, Reply, Request, Unreachable, connect
 from reconciler.okta.errors import printable
 from reconciler.okta.names import UNREADABLE
 from reconciler.ports import Answer
 
+if find_spec("sniffio") is None:
+    # httpx and httpcore import it at every request, to tell asyncio from trio; each time the whole path is searched in
+    # vain, which takes a third of a request's time. None says at once that it isn't there.
+    cast("dict[str, Any]", sys.modules)["sniffio"] = None
+
 _LARGEST = 8 * 1024 * 1024
 _SHOWN = 120
 _CONNECTIONS = 64
-_LONGEST_IDLE = 30.0
-_SAFE = "/?%:@!$&'()*+,;=~-._"
-_WITH_BODY = ("POST", "PUT", "PATCH")
+_ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=30.0)
 
 
 class Outgoing(NamedTuple):
-    """`url` is on the origin of the wire it goes through: only its path and query are looked at."""
-
     method: str
     url: str
     headers: Mapping[str, str]
@@ -39,110 +41,94 @@ class Outgoing(NamedTuple):
 
 
 class Wire:
-    """Connections of one event loop to one origin, kept open; a request has one to itself."""
+    """Connections of one event loop, kept open. A request has one to itself: in a shared pool of httpx every request
+    looks at every connection, and those that wait wake each other in vain."""
 
-    def __init__(self, origin: str, app: Any, timeout: float) -> None:
-        self._place = urlsplit(origin)
+    def __init__(self, host: str, app: Any, timeout: float) -> None:
+        self._host = host
         self._app = app
         self._timeout = timeout
-        self._host: Host | None = None
+        self._verify: ssl.SSLContext | bool | None = None
         self._turns = asyncio.Semaphore(_CONNECTIONS)
-        self._idle: list[Connection] = []
+        self._made: list[httpx.AsyncBaseTransport] = []
+        self._idle: list[httpx.AsyncBaseTransport] = []
 
     async def send(self, outgoing: Outgoing, scrub: Callable[[bytes], bytes]) -> Answer:
         """The answer, whatever it is; status 0 if the connection broke or took longer than the deadline. `scrub` takes
         secrets out of what is not success."""
-        place = self._place.netloc
+        request = httpx.Request(outgoing.method, outgoing.url, headers=outgoing.headers, content=outgoing.content)
         try:
             async with self._turns, asyncio.timeout(self._timeout):
-                reply = await self._round_trip(self._request(outgoing))
-        except TimeoutError:
-            return Answer(0, lost=f"no answer from {place} within {self._timeout:g} s")
-        except Unreachable as problem:
+                response, data = await self._round_trip(request)
+        except (TimeoutError, httpx.TimeoutException):
+            return Answer(0, lost=f"no answer from {self._host} within {self._timeout:g} s")
+        except httpx.ConnectError as problem:
             why = printable(scrub(str(problem).encode()).decode("utf-8", "replace"), _SHOWN)
-            return Answer(0, lost=f"could not connect to {place} ({why})")
-        except (h11.ProtocolError, OSError):
-            return Answer(0, lost=f"the connection to {place} broke before the answer was complete")
-        except Oversized:
-            return Answer(0, lost=f"{place} answered with more than {_LARGEST // 1024 // 1024} MiB")
-        return _answer(reply, scrub)
+            return Answer(0, lost=f"could not connect to {self._host} ({why})")
+        except (httpx.HTTPError, OSError):
+            return Answer(0, lost=f"the connection to {self._host} broke before the answer was complete")
+        if data is None:
+            return Answer(0, lost=f"{self._host} answered with more than {_LARGEST // 1024 // 1024} MiB")
+        return _answer(response, data, scrub)
 
     async def close(self) -> None:
-        for connection in self._idle:
-            connection.abort()
-        self._idle.clear()
-        # The loop lets go of what was aborted in its next round.
-        await asyncio.sleep(0)
+        for connection in self._made:
+            await connection.aclose()
 
-    def _request(self, outgoing: Outgoing) -> Request:
-        url = urlsplit(outgoing.url)
-        target = quote(url.path or "/", safe=_SAFE) + (f"?{quote(url.query, safe=_SAFE)}" if url.query else "")
-        content = outgoing.content or b""
-        headers = [("host", self._place.netloc), *((name.lower(), value) for name, value in outgoing.headers.items())]
-        if content or outgoing.method in _WITH_BODY:
-            headers.append(("content-length", str(len(content))))
-        return Request(outgoing.method, target, headers, content)
-
-    async def _round_trip(self, request: Request) -> Reply:
-        if self._app is not None:
-            return await ask_app(self._app, request, _LARGEST)
-        connection = self._kept() or await connect(self._found())
+    async def _round_trip(self, request: httpx.Request) -> tuple[httpx.Response, bytes | None]:
+        connection = self._idle.pop() if self._idle else self._open()
         try:
-            reply = await connection.round_trip(request, _LARGEST)
-        except BaseException:
-            # The rest of this answer must not be taken for that of another request.
-            connection.abort()
-            raise
-        if connection.is_fit(_LONGEST_IDLE):
+            response = await connection.handle_async_request(request)
+            try:
+                return response, await _read(response)
+            finally:
+                await response.aclose()
+        finally:
             self._idle.append(connection)
+
+    def _open(self) -> httpx.AsyncBaseTransport:
+        connection: httpx.AsyncBaseTransport
+        if self._app is not None:
+            connection = httpx.ASGITransport(app=self._app)
         else:
-            connection.abort()
-        return reply
-
-    def _kept(self) -> Connection | None:
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.is_fit(_LONGEST_IDLE):
-                return connection
-            connection.abort()
-        return None
-
-    def _found(self) -> Host:
-        if self._host is None:
-            name, is_secure = self._place.hostname or "", self._place.scheme == "https"
-            self._host = Host(name, self._place.port or (443 if is_secure else 80), _trust(name) if is_secure else None)
-        return self._host
+            if self._verify is None:
+                # No certificates are loaded for loopback: that takes longer than many a request.
+                host = urlsplit(f"//{self._host}").hostname
+                self._verify = not is_loopback(host) and httpx.create_ssl_context(trust_env=False)
+            connection = httpx.AsyncHTTPTransport(verify=self._verify, trust_env=False, limits=_ONE)
+        self._made.append(connection)
+        return connection
 
 
-def _trust(name: str) -> ssl.SSLContext:
-    from certifi import where
+async def _read(response: httpx.Response) -> bytes | None:
+    """The body; None if it is larger than any answer may be."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.aiter_bytes():
+        size += len(chunk)
+        if size > _LARGEST:
+            return None
+        chunks.append(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    context = ssl.create_default_context(cafile=where())
-    if is_loopback(name):
-        # Nobody listens in there, and plain HTTP is permitted as well.
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
-
-def _answer(reply: Reply, scrub: Callable[[bytes], bytes]) -> Answer:
+def _answer(response: httpx.Response, data: bytes, scrub: Callable[[bytes], bytes]) -> Answer:
     headers: dict[str, str] = {}
-    for raw_name, raw_value in reply.headers:
+    for raw_name, raw_value in response.headers.raw:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     headers.pop(UNREADABLE, None)
-    if not reply.body:
-        return Answer(reply.status, headers)
-    is_success = 200 <= reply.status < 300
-    data = reply.body if is_success else scrub(reply.body)
+    if not data:
+        return Answer(response.status_code, headers)
+    if not response.is_success:
+        data = scrub(data)
     try:
         body = json.loads(data)
         # Once more, for what was escaped twice: a request that is quoted within the text of a refusal.
-        return Answer(reply.status, headers, body if is_success else _scrubbed(body, scrub))
+        return Answer(response.status_code, headers, body if response.is_success else _scrubbed(body, scrub))
     except (ValueError, RecursionError):
         shown = printable(scrub(data)[: 4 * _SHOWN].decode("utf-8", "replace"), _SHOWN)
-        return Answer(reply.status, {**headers, UNREADABLE: shown})
+        return Answer(response.status_code, {**headers, UNREADABLE: shown})
 
 
 def _scrubbed(value: Any, scrub: Callable[[bytes], bytes]) -> Any:
