@@ -203,7 +203,8 @@ def left_alone(seen: Observed, reason: str) -> Diagnostic:
     return warning(
         "adopt.left-alone",
         f"{seen.kind} {seen.id} ({name_of(seen)}) is left alone: {reason}",
-        "Change it in the live system, or describe it by hand with an import block.",
+        f"If a block describes it already, add to the configuration: import: [{{to: ADDRESS, id: {seen.id}}}]. "
+        "Otherwise change it in the live system, or describe it by hand with such an import block.",
     )
 
 

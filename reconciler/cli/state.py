@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -127,6 +128,9 @@ def push(console: Console, file: str, force: bool, **flags: Any) -> None:
     """Replace the state by a document. FILE is what `pull` printed, or - for standard input."""
     from reconciler.stores.document import decode
 
-    given = decode(read_bytes(file), file)
+    try:
+        given = decode(read_bytes(file), file)
+    except Refused as refused:
+        raise Refused(replace(each, detail=state_edits.NOT_PUSHED) for each in refused.diagnostics) from None
     written = pipeline.amend(project_of(flags), request_of(flags), lambda old: state_edits.pushed(old, given, force))
     console.note(f"The state now has serial {written.serial} and {len(written.records)} resources.")

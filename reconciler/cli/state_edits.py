@@ -11,6 +11,11 @@ from reconciler.model.address import Address
 from reconciler.model.diagnostic import Refused, error
 from reconciler.model.snapshot import Snapshot
 
+NOT_PUSHED = (
+    "Nothing was changed. Push what `state pull` printed, byte for byte; `state mv`, `state rm`, `state rollback` and "
+    "import blocks correct a state without editing it."
+)
+
 
 def is_within(address: Address, outer: Address) -> bool:
     return address == outer or address.startswith(f"{outer}/")

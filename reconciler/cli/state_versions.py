@@ -135,6 +135,9 @@ def migrate(console: Console, target: str, **flags: Any) -> None:
         settings = settings.model_copy(update={"encryption": home.settings.state.encryption})
     shelf = replace(home.shelf, settings=settings)
     with closing(home.store()) as source, closing(shelf.open(home.workspace)) as there, ExitStack() as stack:
+        if source.describe() == there.describe():
+            told = f"The state is kept in {source.describe()} already"
+            raise Refused([error("usage.same-store", told, "Name the store it shall move to.")])
         if flags["lock"]:
             stack.enter_context(source.lock("state migrate", flags["lock_timeout"]))
             stack.enter_context(there.lock("state migrate", flags["lock_timeout"]))
@@ -144,6 +147,14 @@ def migrate(console: Console, target: str, **flags: Any) -> None:
             f"{safe(there.describe())}.\nNow write in the configuration: state: {{{safe(target)}}}"
             f"{', with the encryption as it is' if settings.encryption else ''}\nThe old state is unchanged in "
             f"{safe(source.describe())}; don't use it any more."
+        )
+    stay = home.states
+    moved_home = replace(home, settings=home.settings.model_copy(update={"state": settings}))
+    left = sorted(str(path) for path in (stay / "workspace", home.sandbox) if path is not None and path.is_file())
+    if left and moved_home.states != stay:
+        console.note(
+            f"What is kept on this machine is looked for in {safe(str(moved_home.states))} then. Before the next plan "
+            f"move there: {safe(', '.join(left))}"
         )
 
 

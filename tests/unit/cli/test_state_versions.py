@@ -122,6 +122,28 @@ def test_repair_cuts_the_journal_off_where_it_is_damaged(applied: Path, reconcil
     assert reconciler("plan", "-detailed-exitcode").code == 0
 
 
+def test_a_document_that_was_edited_is_not_pushed(applied: Path, reconciler: Reconciler) -> None:
+    (applied / "edited.json").write_text(reconciler("state", "pull").out.replace("tasks", "chores"), "utf-8")
+    ran = reconciler("state", "push", "-force", "edited.json")
+    assert ran.code == 1
+    assert "`state mv`" in ran.err and "repair" not in ran.err
+
+
+def test_migrate_refuses_the_store_in_use(applied: Path, reconciler: Reconciler) -> None:
+    ran = reconciler("state", "migrate", "-to", "file: {path: state}")
+    assert ran.code == 1
+    assert "already" in ran.err and "locked" not in ran.err
+
+
+def test_migrate_says_what_stays_behind_on_this_machine(applied: Path, reconciler: Reconciler) -> None:
+    told = reconciler("state", "migrate", "-to", "file: {path: elsewhere}").out
+    database = applied / "state" / "default.sandbox.db"
+    assert "state/default.sandbox.db" in told.replace("\n", " ")
+    database.rename(applied / "elsewhere" / "default.sandbox.db")
+    edit(applied, "version: 1\n", "version: 1\nstate: {file: {path: elsewhere}}\n")
+    assert reconciler("plan", "-detailed-exitcode").code == 0
+
+
 def test_migrate_moves_everything_to_another_store_and_back(applied: Path, reconciler: Reconciler) -> None:
     assert reconciler("state", "mv", "mcp_server.tasks", "mcp_server.chores").code == 0
     edit(applied, "  tasks:", "  chores:")
