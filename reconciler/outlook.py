@@ -39,10 +39,6 @@ class Outlook:
         """Where authorization servers send users back to."""
         return self.settings.redirect_uri or f"{self.org_url.rstrip('/')}/oauth2/v1/sts/callback"
 
-    def close(self) -> None:
-        if self.app is not None:
-            self.app.close()
-
     async def open(self, transport: Transport) -> tuple[Door, Options]:
         """The door to foreign hosts, and what may be asked there. A sandbox that is served says itself whom it plays;
         one without a world plays nobody but the org."""

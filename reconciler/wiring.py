@@ -232,15 +232,14 @@ def open_live(home: Home, read_only: bool = False) -> Iterator[Live]:
             from reconciler.okta.read_only import ReadOnlyTransport
 
             transport = ReadOnlyTransport(transport)
+        doors: list[FetchDoor] = []
         try:
             provider = OktaProvider(quarantine=home.quarantine, callback=outlook.callback)
-            live = Live(name, runner, provider, transport, outlook, home.patience, home.quarantine)
-            yield live
+            yield Live(name, runner, provider, transport, outlook, home.patience, home.quarantine, doors)
         finally:
-            for door in live._doors:
+            for door in doors:
                 runner.run(door.close())
             runner.run(transport.close())
-            outlook.close()
 
 
 def _remote(settings: OktaSettings, read: SecretReader) -> Transport:

@@ -23,10 +23,6 @@ class Outside:
         self._sandbox = sandbox
         self._org_host = org_host
 
-    def close(self) -> None:
-        """Lets go of the sandbox's database."""
-        self._sandbox.close()
-
     async def __call__(self, scope: Scope, receive: Receive, deliver: Deliver) -> None:
         name = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
         hosts = self._sandbox.hosts
