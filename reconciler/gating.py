@@ -7,12 +7,10 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from reconciler.apply.clock import SystemClock
 from reconciler.apply.event import Outcome
-from reconciler.apply.gates import PROBED, Gates
-from reconciler.apply.session import Applied
 from reconciler.config.configuration import Configuration
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic, Refused, error, warning
@@ -33,8 +31,12 @@ from reconciler.readiness.credentials import SecretFacts, examine_secret
 from reconciler.readiness.gate import tally
 from reconciler.readiness.ruling import Ruling, rule
 from reconciler.secrets.reader import SecretReader
-from reconciler.stores.evidence import Evidence
 from reconciler.wiring import Home, Live, home_for, open_live
+
+if TYPE_CHECKING:
+    from reconciler.apply.gates import Gates
+    from reconciler.apply.session import Applied
+    from reconciler.stores.evidence import Evidence
 
 _DRIFT = "mcp.metadata_drift"
 
@@ -90,6 +92,8 @@ def gates_of(home: Home, live: Live, configuration: Configuration, chosen: Plan)
             # It may be registered by ourselves.
             live.look_out()
         return None
+    from reconciler.apply.gates import Gates
+
     clients = [configuration.resources[address] for address in needed if address in configuration.resources]
     settings = configuration.settings.readiness
     return Gates(
@@ -102,6 +106,8 @@ def gates_of(home: Home, live: Live, configuration: Configuration, chosen: Plan)
 
 def keep_passages(home: Home, gates: Gates, chosen: Plan, applied: Applied) -> tuple[Diagnostic, ...]:
     """Remembers what was found at the gates, and what the MCP servers published that were activated."""
+    from reconciler.apply.gates import PROBED
+
     found = {address: passage.results for address, passage in gates.found.items()}
     done = {
         step.address
@@ -121,8 +127,8 @@ def keep_passages(home: Home, gates: Gates, chosen: Plan, applied: Applied) -> t
 def predicted(home: Home, made: Plan) -> Plan:
     """The plan, with what was found when the gates it has to pass were last looked at."""
     gated = {step.address for step in made.steps if step.op is Op.VERIFY and step.address in made.desired}
-    evidence = home.evidence.read() if gated else Evidence()
-    if not evidence.checked:
+    evidence = home.evidence.read() if gated else None
+    if evidence is None or not evidence.checked:
         return made
     now = moment(made.basis.created)
 

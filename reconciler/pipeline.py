@@ -12,13 +12,10 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from reconciler.apply.clock import SystemClock
-from reconciler.apply.resolution import Choice
-from reconciler.apply.session import Applied
-from reconciler.attribution import attributed, sent_secrets
 from reconciler.config.configuration import Configuration
-from reconciler.drift import Finding, Report, compare
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Refused, warning
 from reconciler.model.resource import Observed
@@ -31,6 +28,11 @@ from reconciler.plan_files import as_planned
 from reconciler.project import Project, validate
 from reconciler.site import Audience, Request, Site, held, opened, written
 from reconciler.wiring import Home, home_for
+
+if TYPE_CHECKING:
+    from reconciler.apply.resolution import Choice
+    from reconciler.apply.session import Applied
+    from reconciler.drift import Finding, Report
 
 _MAKING = frozenset({"apply", "destroy", "adopt"})
 """Operations whose end is the beginning of drift."""
@@ -81,6 +83,8 @@ class Inspection:
 def drift(project: Project, audience: Audience, unmanaged: bool = False, restore: bool = False) -> Inspection:
     """What no longer agrees with what is recorded. Nothing can be written: the wire refuses it, and the state is not
     even locked. `unmanaged`: whatever nobody here made counts as drift."""
+    from reconciler.drift import Report, compare
+
     request = Request(Options(), lock=False)
     with opened(project, request, audience, "drift") as site:
         site.recover()
@@ -93,6 +97,8 @@ def drift(project: Project, audience: Audience, unmanaged: bool = False, restore
 
 def _with_authors(site: Site, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     """Who did it, by the live system's log since the last apply; without one that can be read, nobody knows."""
+    from reconciler.attribution import attributed, sent_secrets
+
     applied = next((version.at for version in site.books.store.history() if version.operation in _MAKING), "")
     if not applied:
         return findings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
 from reconciler import __version__
@@ -13,8 +13,6 @@ from reconciler.apply.clock import SystemClock
 from reconciler.apply.edit import amend, decode_edit
 from reconciler.apply.journal import Entry, edits_of
 from reconciler.apply.recovery import Recovered
-from reconciler.apply.resolution import Choice, resolve
-from reconciler.apply.session import Applied
 from reconciler.apply.sweep import find_duplicates
 from reconciler.config.configuration import Configuration
 from reconciler.gating import gates_of, keep_passages, predicted, waiver_notes
@@ -31,6 +29,10 @@ from reconciler.ports import Lease, Store
 from reconciler.project import Project, validate
 from reconciler.secrets.fingerprint import new_key, take
 from reconciler.wiring import Books, Home, Live, Run, Watcher, home_for, open_live
+
+if TYPE_CHECKING:
+    from reconciler.apply.resolution import Choice
+    from reconciler.apply.session import Applied
 
 TOOL = f"reconciler {__version__}"
 _LOOKING = frozenset({"plan", "drift", "adopt"})
@@ -128,6 +130,8 @@ class Site:
 
     def resolve(self, address: Address, choice: Choice) -> None:
         """Records what the user says became of `address`."""
+        from reconciler.apply.resolution import resolve
+
         entry = resolve(address, choice, Recovered(self.snapshot, unclear=self.unclear), self.observe())
         store, records = self.books.store, dict(self.snapshot.records)
         store.append([{**entry, "serial": self.snapshot.serial, "at": SystemClock().wall()}])

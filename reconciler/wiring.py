@@ -13,12 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from reconciler.apply.clock import SystemClock
 from reconciler.apply.drive import GroupCommit, Hands, perform
 from reconciler.apply.event import Event
-from reconciler.apply.gates import Gates
-from reconciler.apply.journal import Entry
 from reconciler.apply.observing import observe
 from reconciler.apply.quarantine import moment
-from reconciler.apply.recovery import Recovered, find_out
-from reconciler.apply.session import Applied, Interrupts, apply_plan
 from reconciler.config.configuration import Configuration
 from reconciler.config.settings import FileStoreSettings, OktaSettings, SandboxSettings, Settings
 from reconciler.model.address import Address
@@ -28,18 +24,21 @@ from reconciler.outlook import Outlook
 from reconciler.plan.document import Plan
 from reconciler.ports import FetchDoor, Lease, Provider, Store, Transport
 from reconciler.project import Project
-from reconciler.readiness.checks import check_all
-from reconciler.readiness.context import Context, Options, Results
 from reconciler.secrets.files import SecretFiles
 from reconciler.secrets.reader import SecretReader, variables_of
-from reconciler.stores.evidence import EvidenceFile
 from reconciler.stores.kept import KeptStore
 from reconciler.stores.opening import Shelf
 from reconciler.stores.workspace import current_workspace
 
 if TYPE_CHECKING:
+    from reconciler.apply.gates import Gates
+    from reconciler.apply.journal import Entry
+    from reconciler.apply.recovery import Recovered
+    from reconciler.apply.session import Applied
     from reconciler.okta.system_log import Log
+    from reconciler.readiness.context import Context, Options, Results
     from reconciler.sandbox.app import Sandbox
+    from reconciler.stores.evidence import EvidenceFile
 
 T = TypeVar("T")
 _PATIENCE = 1.0
@@ -89,6 +88,8 @@ class Home:
     @property
     def evidence(self) -> EvidenceFile:
         """Where it is kept what checks found."""
+        from reconciler.stores.evidence import EvidenceFile
+
         path = self.states / f"{self.workspace}.evidence.json"
         return EvidenceFile(path, self.shelf.seal(self.workspace, str(path)))
 
@@ -168,6 +169,8 @@ class Live:
         self, resources: Iterable[Resource], context: Context, wait: Callable[[str, float], None]
     ) -> Mapping[Address, Results]:
         """What checks find of each; only after `look_out`."""
+        from reconciler.readiness.checks import check_all
+
         hands = Hands(self._transport, SystemClock(), door=self._doors[-1])
         checking = perform(check_all(resources, context), hands)
         return self._runner.run(_patiently(checking, lambda elapsed: wait("Checking readiness", elapsed)))
@@ -189,6 +192,8 @@ class Live:
         self, snapshot: Snapshot, entries: Sequence[Entry], wait: Callable[[str, float], None]
     ) -> tuple[Recovered, tuple[Observed, ...]]:
         """What became of a run that broke off, and everything that is there by then."""
+        from reconciler.apply.recovery import find_out
+
         clock = SystemClock()
         asking = perform(find_out(snapshot, entries, self._provider, moment(clock)), Hands(self._transport, clock))
         told = f"Finding out in {self.name} what became of an interrupted run"
@@ -196,6 +201,8 @@ class Live:
 
     def apply(self, plan: Plan, snapshot: Snapshot, run: Run, watcher: Watcher) -> Applied:
         """Walks the plan. The first interrupt lets calls in flight finish, the second stops at once."""
+        from reconciler.apply.session import Interrupts, apply_plan
+
         books = run.books
         journal = GroupCommit(books.store.append)
         hands = Hands(self._transport, SystemClock(), journal, lease=books.lease)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from reconciler.apply.gates import Gates
 from reconciler.apply.quarantine import QUARANTINE
 from reconciler.keeping import Keep, Keeper, Recall
 from reconciler.model.diagnostic import Refused, error
@@ -27,6 +26,9 @@ from reconciler.ports import (
     Together,
     Transport,
 )
+
+if TYPE_CHECKING:
+    from reconciler.apply.gates import Gates
 
 Entries = Sequence[Mapping[str, Any]]
 
