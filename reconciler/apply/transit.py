@@ -17,7 +17,7 @@ from reconciler.model.lifecycle import State
 from reconciler.model.resource import Observed
 from reconciler.plan.step import Op
 from reconciler.ports import Conversation, Now, Target, Together
-from reconciler.readiness.gate import CheckResult, Evidence, check_active, findings, is_open, tally
+from reconciler.readiness.gate import CheckResult, Evidence, Verdict, check_active, findings, is_open, tally
 
 
 def transition(task: Task, about: Entry) -> Conversation[StepResult]:
@@ -143,7 +143,9 @@ def verify(task: Task, about: Entry) -> Conversation[StepResult]:
     checks = tuple(map(check_active, waited.seen))
     if waited.end is Judgement.REACHED:
         checks += yield from _probe(task, waited.seen)
-    shut = findings(task.step.address, [check for check in checks if check.is_shut])
+    # What is proven first: what could not be found out is often so because of it.
+    ranked = sorted(checks, key=lambda check: check.verdict is not Verdict.FAIL)
+    shut = findings(task.step.address, [check for check in ranked if check.is_shut])
     if shut:
         interrupted = waited.end is Judgement.INTERRUPTED
         return StepResult(diagnostics=shut, was_interrupted=interrupted, checks=checks)
