@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
-from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -51,6 +50,8 @@ def build_graph(resources: Mapping[Address, Resource] | Iterable[Resource]) -> n
 
 def require_order(resources: Mapping[Address, Resource] | Iterable[Resource]) -> dict[Address, Resource]:
     """The resources by address, if there is an order to make them in; raises Refused as `build_graph` does."""
+    import networkx as nx
+
     values = list(resources.values() if isinstance(resources, Mapping) else resources)
     known = {resource.address: resource for resource in values}
     missing = [
@@ -61,14 +62,9 @@ def require_order(resources: Mapping[Address, Resource] | Iterable[Resource]) ->
     ]
     if missing:
         raise Refused(missing)
-    waits = list(_waits(known))
-    order: TopologicalSorter[_Milestone] = TopologicalSorter()
-    for later, earlier in waits:
-        order.add(later, earlier)
-    try:
-        order.prepare()
-    except CycleError:
-        raise Refused(_knots(waits, known)) from None
+    milestones = _milestones(known)
+    if not nx.is_directed_acyclic_graph(milestones):
+        raise Refused(_knots(milestones, known))
     return known
 
 
@@ -78,19 +74,23 @@ def is_born_active(lifecycle: Lifecycle) -> bool:
     return any(t.source is None and t.target is State.ACTIVE for t in lifecycle.transitions)
 
 
-def _waits(known: Mapping[Address, Resource]) -> Iterator[tuple[_Milestone, _Milestone]]:
+def _milestones(known: Mapping[Address, Resource]) -> nx.DiGraph[_Milestone]:
     """Which milestone waits for which. Being there and being ACTIVE are one for what is born ACTIVE."""
+    import networkx as nx
+
     by_name = kinds()
     whole = {a for a, r in known.items() if is_born_active(by_name[r.kind].lifecycle(r.attributes))}
+    edges: list[tuple[_Milestone, _Milestone]] = []
     for address, resource in known.items():
         there, active = (address, False), (address, address not in whole)
         for target, sort, _ in resource.needs:
             if sort is NeedSort.EXISTS:
-                yield there, (target, False)
+                edges.append((there, (target, False)))
             else:
-                yield active, (target, target not in whole)
+                edges.append((active, (target, target not in whole)))
         if active[1] and resource.needs:
-            yield active, there
+            edges.append((active, there))
+    return nx.DiGraph(edges)
 
 
 def _unmet(resource: Resource, need: Need, known: Mapping[Address, Resource]) -> Diagnostic:
@@ -112,10 +112,9 @@ def _unmet(resource: Resource, need: Need, known: Mapping[Address, Resource]) ->
     )
 
 
-def _knots(waits: Iterable[tuple[_Milestone, _Milestone]], known: Mapping[Address, Resource]) -> list[Diagnostic]:
+def _knots(graph: nx.DiGraph[_Milestone], known: Mapping[Address, Resource]) -> list[Diagnostic]:
     import networkx as nx
 
-    graph: nx.DiGraph[_Milestone] = nx.DiGraph(waits)
     knots = [knot for knot in nx.strongly_connected_components(graph) if len(knot) > 1]
     found = [_described(_shortest_cycle(graph, knot), known) for knot in knots[:_MANY]]
     return sorted(found, key=lambda diagnostic: diagnostic.summary)

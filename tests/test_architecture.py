@@ -55,7 +55,7 @@ THIRD_PARTY = {
     "jsonschema": ("plan", "sandbox", "stores"),
     "jwt": ("okta", "sandbox"),
     "keyring": ("secrets.key_ring",),
-    "networkx": ("graph", "plan.lowering"),
+    "networkx": ("graph", "plan.lowering", "model.lifecycle"),
     "obstore": ("stores.object",),
     "psycopg": ("stores.postgres",),
     "pydantic": ("model", "kinds", "config", "plan", "apply", "stores"),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from enum import StrEnum
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from reconciler.model.diagnostic import Refused, error
@@ -28,6 +28,9 @@ class Sort(StrEnum):
     """The live system does, following from what we made; we wait for it."""
     OBSERVED = "observed"
     """The live system does, on its own account; no plan counts on it."""
+
+
+_ABSENT = "absent"
 
 
 class Transition(NamedTuple):
@@ -66,16 +69,17 @@ class Lifecycle:
 
 @lru_cache(maxsize=512)
 def _path(lifecycle: Lifecycle, source: State | None, target: State) -> tuple[Transition, ...]:
-    # Breadth first: ways are tried in the order of their length. A graph library takes longer to load than this.
-    ways: deque[tuple[State | None, tuple[Transition, ...]]] = deque([(source, ())])
-    seen = {source}
-    while ways:
-        state, way = ways.popleft()
-        if state is target:
-            return way
-        for transition in lifecycle.transitions:
-            if transition.source is state and transition.sort is not Sort.OBSERVED and transition.target not in seen:
-                seen.add(transition.target)
-                ways.append((transition.target, (*way, transition)))
-    told = f"There is no way from {source or 'absent'} to {target} for {lifecycle.name}"
-    raise Refused([error("lifecycle.no-path", told)])
+    import networkx as nx
+
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    for transition in lifecycle.transitions:
+        if transition.sort is not Sort.OBSERVED:
+            graph.add_edge(transition.source or _ABSENT, transition.target, transition=transition)
+    start = source or _ABSENT
+    try:
+        states = nx.shortest_path(graph, start, target)
+    except (nx.NetworkXNoPath, nx.NodeNotFound):
+        raise Refused(
+            [error("lifecycle.no-path", f"There is no way from {start} to {target} for {lifecycle.name}")]
+        ) from None
+    return tuple(graph.edges[edge]["transition"] for edge in pairwise(states))
