@@ -1,7 +1,8 @@
 """The journal: what was about to be sent, before it is sent, so that a crash never leaves a write unaccounted for.
 
 An entry is a JSON line of a hash chain: `seq` counts from 0, `prev` is the `sha` of the line before, `sha` covers all
-else. Kinds: `intent` (durable before the send), then `done`, `refused` or `lost` by the answer; `done` and `adopted`
+else. Each line says in which `format` it is and by which `tool` it was written: a run is resumed by whatever version
+comes next, and one that is too old for what is there must know that. Kinds: `intent` (durable before the send), then `done`, `refused` or `lost` by the answer; `done` and `adopted`
 entries that carry `edits` say what a step changed of what we remember; `abandoned` that the user took an intent for
 settled. No entry holds a body, only its digest.
 """
@@ -14,15 +15,21 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
+from reconciler import __version__
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Refused, error
 from reconciler.ports import Answer, Conversation, Journal, Send, T, Together
 
 Entry = Mapping[str, Any]
+FORMAT = 1
+"""Of a line. It becomes another when an older program would take a line for something that it isn't."""
 START = "0" * 64
 """`prev` of the first line."""
 _MEANT = ("record", "natural_key", "parent_id")
 """What a creation is recognised by after a crash; said once, with its first intent."""
+_OF_THE_LINE = ("format", "tool")
+"""What a line says of itself, and not of what was done."""
+_TOOL = f"reconciler {__version__}"
 _UNCERTAIN = 400
 """Okta may answer 400 to a request that it carried out, so that refusal settles nothing."""
 
@@ -145,7 +152,7 @@ def write_lines(entries: Iterable[Entry], link: Link) -> tuple[bytes, Link]:
     """The entries as the lines that continue the chain at `link`, and where the chain ends then."""
     lines = []
     for entry in entries:
-        text = canonical({**entry, "seq": link.seq, "prev": link.prev})
+        text = canonical({**entry, "format": FORMAT, "tool": _TOOL, "seq": link.seq, "prev": link.prev})
         sha = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         lines.append(f'{text[:-1]},"sha":"{sha}"}}\n')
         link = Link(link.seq + 1, sha)
@@ -156,7 +163,8 @@ def read_lines(data: bytes, name: str) -> tuple[list[Entry], Link, int]:
     """The entries, where their chain ends, and how many bytes of `data` they are.
 
     A last line without its end was being written when the machine stopped: nothing was sent for it, and it is not
-    counted. Any other line that isn't what was written raises Refused (`state.journal`) with its number.
+    counted. Any other line that isn't what was written raises Refused (`state.journal`) with its number; one in a
+    format that is not known here, Refused (`state.newer`).
     """
     entries: list[Entry] = []
     link = Link()
@@ -175,9 +183,20 @@ def read_lines(data: bytes, name: str) -> tuple[list[Entry], Link, int]:
                     )
                 ]
             )
-        entries.append(entry)
+        _require_known(entry, number, name)
+        entries.append({key: value for key, value in entry.items() if key not in _OF_THE_LINE})
         link = Link(link.seq + 1, entry["sha"])
     return entries, link, len(whole)
+
+
+def _require_known(entry: Entry, number: int, name: str) -> None:
+    if entry["format"] > FORMAT:
+        told = (
+            f"Line {number} of the journal of {name} was written by {entry.get('tool') or 'a newer version'}, in "
+            f"format {entry['format']}; this is {_TOOL}, which knows formats up to {FORMAT}"
+        )
+        way = "Resume with that version, or a newer one. Nothing was changed."
+        raise Refused([error("state.newer", told, way)])
 
 
 def _read_line(line: bytes, link: Link) -> Entry | None:
@@ -189,5 +208,6 @@ def _read_line(line: bytes, link: Link) -> Entry | None:
         entry = json.loads(line)
     except ValueError:
         return None
-    known = isinstance(entry, dict) and {"kind", "address", "op"} <= entry.keys()
+    known = isinstance(entry, dict) and isinstance(entry.get("format"), int)
+    known = known and (entry["format"] > FORMAT or {"kind", "address", "op"} <= entry.keys())
     return entry if known and (entry.get("seq"), entry.get("prev")) == tuple(link) else None

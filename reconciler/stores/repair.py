@@ -12,7 +12,7 @@ from reconciler.stores.document import read_version
 from reconciler.stores.kept import KeptStore
 
 _WHOLE = frozenset({"state.newer", "state.unreadable", "state.unwritable", "state.symlink", "state.key"})
-"""Refusals that say nothing against the state itself: with another tool, key or right it is as it was."""
+"""Refusals that say nothing against what is kept: with another tool, key or right it is as it was."""
 
 
 class Damage(NamedTuple):
@@ -76,6 +76,8 @@ def _newest_sound(store: KeptStore) -> tuple[int, bytes]:
 def _is_sound(lines: bytes, name: str) -> bool:
     try:
         read_lines(lines, name)
-    except Refused:
+    except Refused as refused:
+        if any(diagnostic.code in _WHOLE for diagnostic in refused.diagnostics):
+            raise
         return False
     return True

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.apply.journal import START, Link, journalled, read_lines, unsettled, write_lines
+from reconciler import __version__
+from reconciler.apply.journal import FORMAT, START, Link, journalled, read_lines, unsettled, write_lines
 from reconciler.model.diagnostic import Refused, error
 from reconciler.ports import Answer, Call, Conversation, Journal, Read, Send, Sleep, Together
 from tests.unit.apply.stage import SECRET
@@ -167,6 +169,30 @@ def test_lines_moved_missing_or_repeated_are_noticed(order: list[int]) -> None:
     lines = whole.splitlines(keepends=True)
     with pytest.raises(Refused):
         read_lines(b"".join(lines[n] for n in order), "j")
+
+
+def test_every_line_says_its_format_and_what_wrote_it() -> None:
+    whole, _ = write_lines([entry(n=n) for n in range(3)], Link())
+    told = [json.loads(line) for line in whole.splitlines()]
+    assert {(line["format"], line["tool"]) for line in told} == {(FORMAT, f"reconciler {__version__}")}
+
+
+def of_a_newer_program(monkeypatch: pytest.MonkeyPatch, entries: list[Any], link: Link) -> bytes:
+    with monkeypatch.context() as later:
+        later.setattr("reconciler.apply.journal.FORMAT", FORMAT + 1)
+        later.setattr("reconciler.apply.journal._TOOL", "reconciler 9.1.0")
+        return write_lines(entries, link)[0]
+
+
+@pytest.mark.parametrize("line", [entry(), {"what": "nobody here knows"}])
+def test_a_line_of_a_newer_format_is_refused_naming_its_version(monkeypatch: pytest.MonkeyPatch, line: Any) -> None:
+    whole, link = write_lines([entry()], Link())
+    with pytest.raises(Refused) as refused:
+        read_lines(whole + of_a_newer_program(monkeypatch, [line], link), "j")
+    (told,) = refused.value.diagnostics
+    assert told.code == "state.newer"
+    assert "Line 2 of the journal of j was written by reconciler 9.1.0, in format 2" in told.summary
+    assert "knows formats up to 1" in told.summary
 
 
 # ------------------------------------------------------------------------------------------------------------ in doubt

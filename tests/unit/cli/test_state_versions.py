@@ -6,6 +6,9 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
+from reconciler.apply.journal import Link, write_lines
 from tests.unit.cli.conftest import Reconciler
 
 
@@ -97,6 +100,23 @@ def test_repair_leaves_alone_what_a_newer_program_wrote(applied: Path, reconcile
     assert ran.code == 1
     assert "which knows formats up to" in ran.err
     assert state.read_bytes() == newer
+
+
+def test_a_journal_of_a_newer_program_is_left_to_it(
+    applied: Path, reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = applied / "state" / "default.journal"
+    with monkeypatch.context() as later:
+        later.setattr("reconciler.apply.journal.FORMAT", 2)
+        later.setattr("reconciler.apply.journal._TOOL", "reconciler 9.1.0")
+        journal.write_bytes(write_lines([{"kind": "begun", "op": "create", "address": "mcp_server.new"}], Link())[0])
+    newer = journal.read_bytes()
+    for command in (["plan"], ["apply", "-auto-approve"], ["state", "repair", "-auto-approve"]):
+        ran = reconciler(*command)
+        assert ran.code == 1
+        told = " ".join(ran.err.replace("│", " ").split())
+        assert "was written by reconciler 9.1.0, in format 2" in told and "Resume with that version" in told
+        assert journal.read_bytes() == newer
 
 
 def test_repair_leaves_alone_what_it_cannot_read(applied: Path, reconciler: Reconciler) -> None:
