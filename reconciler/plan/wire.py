@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 from reconciler.model.address import Address
@@ -19,6 +20,7 @@ from reconciler.model.resource import Attributes
 from reconciler.model.secret import is_reference
 from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.document import Basis, Plan
+from reconciler.plan.shape import Fits, compiled
 from reconciler.plan.wire_schema import build_schema
 from reconciler.plan.wire_values import (
     decode_diagnostic,
@@ -197,6 +199,8 @@ def _read(data: bytes, name: str) -> dict[str, Any]:
 
 
 def _validate(document: Mapping[str, Any], name: str) -> None:
+    if _fits()(document):
+        return
     from jsonschema import Draft202012Validator
 
     try:
@@ -206,6 +210,11 @@ def _validate(document: Mapping[str, Any], name: str) -> None:
     if found is not None:
         place = ".".join(str(part) for part in found.absolute_path) or "the file"
         raise _unreadable(name, f"{place} breaks the rule {found.validator}")
+
+
+@cache
+def _fits() -> Fits:
+    return compiled(plan_schema())
 
 
 def _unreadable(name: str, why: str) -> Refused:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from reconciler.model.snapshot import Snapshot
 from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.document import Basis, Plan
 from reconciler.plan.planner import Options
+from reconciler.plan.shape import compiled
 from reconciler.plan.step import Op, Step
 from reconciler.plan.wire import decode, encode, fingerprint, plan_schema
 from tests.unit.plan.stage import client, configured, external, okta, planned, server
@@ -176,6 +179,64 @@ def test_what_stays_is_listed_too() -> None:
     document = encode(planned(configured(BLOCKS), snapshot, world.observe()))
     assert [c["change"]["actions"] for c in document["resource_changes"]] == [["no-op"]] * 5
     assert (document["applyable"], document["complete"]) == (False, True)
+
+
+def calls(work: Callable[[], object]) -> int:
+    """How many functions `work` calls: the same on any machine, however busy."""
+    made = 0
+
+    def tally(frame: object, event: str, argument: object) -> None:
+        nonlocal made
+        made += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(tally)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return made
+
+
+def test_reading_a_plan_costs_a_fraction_of_validating_it_by_the_schema() -> None:
+    """All of it is, only not by a validator that says where it is wrong."""
+    data = written(replaced())
+    validator = Draft202012Validator(plan_schema())
+    decode(data, "p.json")
+    assert validator.is_valid(json.loads(data))
+    assert 5 * calls(lambda: decode(data, "p.json")) < calls(lambda: validator.is_valid(json.loads(data)))
+
+
+WRONG = st.none() | st.booleans() | st.integers(-1, 2) | st.floats(0, 1) | TEXT | st.just([]) | st.just([["no-op"], 1])
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_nothing_passes_for_a_plan_that_the_schema_refuses(data: st.DataObject) -> None:
+    """Any place of a plan, of any depth, with something else in it, without it, or with something more."""
+    document = encode(replaced())
+    place: Any = document
+    while True:
+        within = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+        if not (isinstance(place[within], dict | list) and place[within] and data.draw(st.booleans())):
+            break
+        place = place[within]
+    edit = data.draw(st.sampled_from(["replace", "remove", "add"]))
+    if edit == "replace":
+        place[within] = data.draw(WRONG)
+    elif edit == "remove":
+        del place[within]
+    elif isinstance(place, dict):
+        place[data.draw(st.sampled_from(["more", "index", "span"]))] = data.draw(WRONG)
+    else:
+        place.append(data.draw(WRONG))
+    assert is_valid(document) or not compiled(plan_schema())(document)
+
+
+def test_a_keyword_that_is_not_known_is_not_passed_over() -> None:
+    for unknown in ({"maxLength": 3}, {"type": "string", "minimum": 3}, {"enum": [1, 2]}, {"items": {"not": {}}}):
+        with pytest.raises(ValueError, match="in a schema"):
+            compiled(unknown)
 
 
 def code_of(data: bytes) -> str:
