@@ -165,12 +165,23 @@ class StateSettings(Spec):
 
 
 class GuardSettings(Spec):
-    """Thresholds of the guards; a plan beyond one is refused unless it is allowed by name for that run."""
+    """What stands between a plan and its being applied: thresholds, beyond which it is refused unless that is allowed
+    by name for that run, and the key by which a saved one is known."""
 
     max_deletes: Annotated[int, Field(ge=0, description="Deletions always permitted, whatever their share.")] = 3
     max_delete_percent: Annotated[
         int, Field(ge=0, le=100, description="Share of the recorded resources one plan may delete, in percent.")
     ] = 30
+    plan_signing_key: (
+        Annotated[
+            SecretReference,
+            Field(
+                description="A key of 32 bytes, in base64 or hexadecimal. Saved plans are signed with it, and apply "
+                "refuses one that isn't."
+            ),
+        ]
+        | None
+    ) = None
 
 
 def _check_address(value: str) -> str:

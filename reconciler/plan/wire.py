@@ -108,8 +108,8 @@ def plan_schema() -> dict[str, Any]:
 
 
 def fingerprint(document: Mapping[str, Any]) -> str:
-    """SHA-256 over the canonical JSON of everything but the fingerprint itself."""
-    rest = {key: value for key, value in document.items() if key != "x_fingerprint"}
+    """SHA-256 over the canonical JSON of everything but the fingerprint itself, and who vouches for it."""
+    rest = {key: value for key, value in document.items() if key not in ("x_fingerprint", "x_signature")}
     return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -47,10 +47,15 @@ def build_schema() -> Schema:
                 "x_fingerprint": {
                     "type": "string",
                     "pattern": "^[0-9a-f]{64}$",
-                    "description": "SHA-256 of everything else, as JSON with sorted keys and no spaces.",
+                    "description": "SHA-256 of all but x_signature, as JSON with sorted keys and no spaces.",
+                },
+                "x_signature": {
+                    "type": "string",
+                    "pattern": "^[0-9a-f]{64}$",
+                    "description": "HMAC-SHA256 of x_fingerprint, with the configuration's key for signing plans.",
                 },
             },
-            optional=("planned_values", "prior_state", "configuration", "variables"),
+            optional=("planned_values", "prior_state", "configuration", "variables", "x_signature"),
         ),
     }
 

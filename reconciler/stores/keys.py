@@ -33,7 +33,7 @@ class LocalKey:
     """AES key wrap, RFC 3394, under 32 bytes of our own."""
 
     def __init__(self, secret: Secret, shown: str) -> None:
-        self._key = _read_key(secret, shown)
+        self._key = read_key(secret, shown)
         self.kid = f"local:{hmac.digest(self._key, b'reconciler key id', 'sha256').hex()[:16]}"
 
     def wrap(self, data_key: bytes, about: Mapping[str, str]) -> bytes:
@@ -100,7 +100,8 @@ class KeyRing:
         return KmsKey(said)
 
 
-def _read_key(secret: Secret, shown: str) -> bytes:
+def read_key(secret: Secret, shown: str) -> bytes:
+    """The 32 bytes that the secret spells in base64 or hexadecimal; Refused (`auth.key`) if it spells none."""
     text = secret.reveal().strip()
     for read in (bytes.fromhex, _from_base64):
         try:
