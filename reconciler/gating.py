@@ -35,7 +35,7 @@ from reconciler.wiring import Home, Live, home_for, open_live
 
 if TYPE_CHECKING:
     from reconciler.apply.gates import Gates
-    from reconciler.apply.session import Applied
+    from reconciler.apply.undertaking import Applied
     from reconciler.stores.evidence import Evidence
 
 _DRIFT = "mcp.metadata_drift"

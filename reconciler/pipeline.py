@@ -31,7 +31,7 @@ from reconciler.wiring import Home, home_for
 
 if TYPE_CHECKING:
     from reconciler.apply.resolution import Choice
-    from reconciler.apply.session import Applied
+    from reconciler.apply.undertaking import Applied
     from reconciler.drift import Finding, Report
 
 _MAKING = frozenset({"apply", "destroy", "adopt"})
@@ -153,7 +153,7 @@ def restore(project: Project, request: Request, serial: int, audience: Audience,
         site.snapshot = replace(site.books.store.past(serial), serial=site.snapshot.serial)
         audience.show(site.plan(request))
         if approved:
-            written(site.books.store, site.snapshot)
+            site.write(site.snapshot)
 
 
 def resolve(project: Project, request: Request, address: Address, choice: Choice, audience: Audience) -> None:

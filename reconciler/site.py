@@ -5,13 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any, Protocol
 
 from reconciler import __version__
+from reconciler.apply.bookkeeping import (
+    Account,
+    Ask,
+    Entering,
+    Undertake,
+    applying,
+    enter,
+    keep_account,
+    recovering,
+    settling,
+    sweeping,
+    writing,
+)
 from reconciler.apply.clock import SystemClock
-from reconciler.apply.edit import amend, decode_edit
-from reconciler.apply.journal import Entry, edits_of
+from reconciler.apply.journal import Entry
+from reconciler.apply.quarantine import moment
 from reconciler.apply.recovery import Recovered
 from reconciler.apply.sweep import find_duplicates
 from reconciler.config.configuration import Configuration
@@ -25,14 +37,14 @@ from reconciler.plan.planner import Facts, Options, make_plan
 from reconciler.plan.refresh import refreshed
 from reconciler.plan.rotation import references_in, secrets_of, unread
 from reconciler.plan.wire import encode
-from reconciler.ports import Lease, Store
+from reconciler.ports import Lease, Store, T
 from reconciler.project import Project, validate
 from reconciler.secrets.fingerprint import new_key, take
-from reconciler.wiring import Books, Home, Live, Run, Watcher, home_for, open_live
+from reconciler.wiring import Books, Home, Live, Watcher, home_for, open_live
 
 if TYPE_CHECKING:
     from reconciler.apply.resolution import Choice
-    from reconciler.apply.session import Applied
+    from reconciler.apply.undertaking import Applied
 
 TOOL = f"reconciler {__version__}"
 _LOOKING = frozenset({"plan", "drift", "adopt"})
@@ -117,27 +129,20 @@ class Site:
 
     def recover(self) -> None:
         """Accounts for what an earlier run did after its last snapshot, if it broke off."""
-        entries = self.books.store.tail()
-        if not entries:
+        now, is_ours = moment(SystemClock()), self.books.lease is not None
+        found, observed = self._keep(recovering(self.snapshot, self.live.provider, now, is_ours))
+        if observed is None:
             return
-        found, self.observed = self.live.find_out(self.snapshot, entries, self.audience.wait)
+        self.snapshot, self.unclear, self.observed = found.snapshot, found.unclear, observed
         self.audience.diagnose(found.notes)
-        self.unclear = found.unclear
-        self.snapshot = found.snapshot
-        if self.books.lease:
-            self.books.store.append(found.kept)
-            self.snapshot = written(self.books.store, found.snapshot)
 
     def resolve(self, address: Address, choice: Choice) -> None:
         """Records what the user says became of `address`."""
         from reconciler.apply.resolution import resolve
 
         entry = resolve(address, choice, Recovered(self.snapshot, unclear=self.unclear), self.observe())
-        store, records = self.books.store, dict(self.snapshot.records)
-        store.append([{**entry, "serial": self.snapshot.serial, "at": SystemClock().wall()}])
-        for edit in edits_of(entry):
-            amend(records, decode_edit(edit))
-        self.snapshot = written(store, replace(self.snapshot, records=records))
+        entry |= {"serial": self.snapshot.serial, "at": SystemClock().wall()}
+        self.snapshot = self._keep(settling(self.snapshot, entry))
 
     def take_fingerprints(self, chosen: Plan) -> Mapping[str, str]:
         """Of the secrets that the plan sends; Refused, before anything is sent, if one can't be read."""
@@ -149,21 +154,35 @@ class Site:
         return secrets.known
 
     def perform(self, chosen: Plan, parallelism: int) -> Applied:
+        from reconciler.apply.undertaking import Means
+
         chosen = replace(chosen, fingerprints=self.take_fingerprints(chosen))
-        if chosen.fingerprints and not self.snapshot.secret_key:
-            # The key is kept before the first fingerprint: after a crash the journal has some, and no key for them.
-            self.snapshot = written(self.books.store, replace(self.snapshot, secret_key=self.key))
         gates = gates_of(self.home, self.live, self.configuration, chosen)
-        applied = self.live.apply(chosen, self.snapshot, Run(self.books, parallelism, gates), self.audience)
-        self.snapshot = written(self.books.store, applied.snapshot, encode(chosen)["x_fingerprint"])
+        means, mark = Means(self.live.provider, gates, parallelism), encode(chosen)["x_fingerprint"]
+        applied = self._keep(applying(chosen, self.snapshot, means, self.key, mark))
+        self.snapshot = applied.snapshot
         if gates is not None:
             self.audience.diagnose(keep_passages(self.home, gates, chosen, applied))
-        if applied.was_in_doubt:
-            self.audience.diagnose(find_duplicates(self.snapshot, self.live.observe(self.snapshot, self.audience.wait)))
+        self.audience.diagnose(self._keep(sweeping(applied, self.live.provider)))
         return applied
 
+    def write(self, snapshot: Snapshot) -> None:
+        self.snapshot = self._keep(writing(snapshot))
+
     def record_observed(self) -> None:
-        self.snapshot = written(self.books.store, refreshed(self.snapshot, self.observe()))
+        self.write(refreshed(self.snapshot, self.observe()))
+
+    def _keep(self, account: Account[T]) -> T:
+        return keep_account(account, self._answer)
+
+    def _answer(self, effect: Entering) -> Any:
+        match effect:
+            case Ask(conversation, doing):
+                return self.live.ask(conversation, doing, self.audience.wait)
+            case Undertake(undertaking):
+                return self.live.undertake(undertaking, self.books, self.audience)
+            case _:
+                return enter(effect, self.books.store)
 
 
 @contextmanager
@@ -182,9 +201,6 @@ def held(store: Store, request: Request, operation: str) -> AbstractContextManag
     return store.lock(operation, request.lock_timeout) if request.lock else nullcontext()
 
 
-def written(store: Store, snapshot: Snapshot, plan: str = "") -> Snapshot:
-    """A snapshot gets its lineage when it is first written: until then there is no world to tell from another."""
-    newer = replace(snapshot, lineage=snapshot.lineage or str(uuid4()), serial=snapshot.serial + 1)
-    store.write(newer, plan)
-    store.settle()
-    return newer
+def written(store: Store, snapshot: Snapshot) -> Snapshot:
+    """The snapshot as it is written, where there is no live system to ask."""
+    return keep_account(writing(snapshot), lambda effect: enter(effect, store))

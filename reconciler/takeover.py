@@ -16,7 +16,7 @@ from reconciler.model.snapshot import Snapshot
 from reconciler.plan.change import Action, Change
 from reconciler.plan.planner import Options
 from reconciler.project import Project, interpret
-from reconciler.site import Audience, Request, Site, opened, written
+from reconciler.site import Audience, Request, Site, opened
 
 _HEADER = "# Taken over from the live system by `reconciler adopt`.\n"
 
@@ -63,7 +63,7 @@ def take_over(
             raise Refused(error(d.code, d.summary, d.detail) for d in found.left)
         if found.addresses:
             file.write(found.text)
-            site.snapshot = written(site.books.store, site.snapshot)
+            site.write(site.snapshot)
         return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,16 +13,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from reconciler.apply.clock import SystemClock
 from reconciler.apply.drive import GroupCommit, Hands, perform
 from reconciler.apply.event import Event
-from reconciler.apply.observing import observe
-from reconciler.apply.quarantine import moment
+from reconciler.apply.observing import OBSERVING, observe
 from reconciler.config.configuration import Configuration
 from reconciler.config.settings import FileStoreSettings, OktaSettings, SandboxSettings, Settings
 from reconciler.model.address import Address
 from reconciler.model.resource import Observed, Resource
 from reconciler.model.snapshot import Snapshot
 from reconciler.outlook import Outlook
-from reconciler.plan.document import Plan
-from reconciler.ports import FetchDoor, Lease, Provider, Store, Transport
+from reconciler.ports import Conversation, FetchDoor, Lease, Provider, Store, Transport
 from reconciler.project import Project
 from reconciler.secrets.files import SecretFiles
 from reconciler.secrets.reader import SecretReader, variables_of
@@ -31,10 +29,7 @@ from reconciler.stores.opening import Shelf
 from reconciler.stores.workspace import current_workspace
 
 if TYPE_CHECKING:
-    from reconciler.apply.gates import Gates
-    from reconciler.apply.journal import Entry
-    from reconciler.apply.recovery import Recovered
-    from reconciler.apply.session import Applied
+    from reconciler.apply.undertaking import Applied, Undertaking
     from reconciler.okta.system_log import Log
     from reconciler.readiness.context import Context, Options, Results
     from reconciler.sandbox.app import Sandbox
@@ -134,21 +129,12 @@ class Books:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """How a plan is walked: what is written down, at most how many steps at once, by what activations are judged."""
-
-    books: Books
-    parallelism: int = 10
-    gates: Gates | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Live:
     """The live system for the length of one run. The event loop stays inside."""
 
     name: str
+    provider: Provider
     _runner: asyncio.Runner
-    _provider: Provider
     _transport: Transport
     _outlook: Outlook
     patience: float
@@ -175,12 +161,14 @@ class Live:
         checking = perform(check_all(resources, context), hands)
         return self._runner.run(_patiently(checking, lambda elapsed: wait("Checking readiness", elapsed)))
 
+    def ask(self, conversation: Conversation[T], doing: str, wait: Callable[[str, float], None]) -> T:
+        """What comes of a conversation that changes nothing; `wait` is told every second that it goes on."""
+        asking = perform(conversation, Hands(self._transport, SystemClock()))
+        return self._runner.run(_patiently(asking, lambda elapsed: wait(doing.format(live=self.name), elapsed)))
+
     def observe(self, snapshot: Snapshot, wait: Callable[[str, float], None]) -> tuple[Observed, ...]:
-        """Everything that is there; `wait` is told every second that it goes on. What is recorded in `snapshot` is
-        only missing if there is nothing under its id."""
-        hands = Hands(self._transport, SystemClock())
-        reading = perform(observe(snapshot, self._provider), hands)
-        return self._runner.run(_patiently(reading, lambda elapsed: wait(f"Observing {self.name}", elapsed)))
+        """Everything that is there. What is recorded in `snapshot` is only missing if there is nothing under its id."""
+        return self.ask(observe(snapshot, self.provider), OBSERVING, wait)
 
     def changes_since(self, moment: str) -> Log:
         """What the live system's own log says of changes from that moment on (ISO 8601). Refused if it isn't shown."""
@@ -188,35 +176,21 @@ class Live:
 
         return self._runner.run(perform(read_log(moment), Hands(self._transport, SystemClock())))
 
-    def find_out(
-        self, snapshot: Snapshot, entries: Sequence[Entry], wait: Callable[[str, float], None]
-    ) -> tuple[Recovered, tuple[Observed, ...]]:
-        """What became of a run that broke off, and everything that is there by then."""
-        from reconciler.apply.recovery import find_out
+    def undertake(self, undertaking: Undertaking, books: Books, watcher: Watcher) -> Applied:
+        """Brings it to its end. The first interrupt lets calls in flight finish, the second stops at once."""
+        from reconciler.apply.session import Interrupts, undertake
 
-        clock = SystemClock()
-        asking = perform(find_out(snapshot, entries, self._provider, moment(clock)), Hands(self._transport, clock))
-        told = f"Finding out in {self.name} what became of an interrupted run"
-        return self._runner.run(_patiently(asking, lambda elapsed: wait(told, elapsed)))
-
-    def apply(self, plan: Plan, snapshot: Snapshot, run: Run, watcher: Watcher) -> Applied:
-        """Walks the plan. The first interrupt lets calls in flight finish, the second stops at once."""
-        from reconciler.apply.session import Interrupts, apply_plan
-
-        books = run.books
-        journal = GroupCommit(books.store.append)
-        hands = Hands(self._transport, SystemClock(), journal, lease=books.lease)
+        hands = Hands(self._transport, SystemClock(), GroupCommit(books.store.append), lease=books.lease)
         hands = replace(hands, patience=self.patience, quarantine=self.quarantine)
         keeper = SecretFiles(self._outlook.directory)
-        hands = replace(hands, gates=run.gates, door=self._doors[-1] if self._doors else None, keeper=keeper)
+        hands = replace(hands, door=self._doors[-1] if self._doors else None, keeper=keeper)
         interrupts = Interrupts()
-        walk = apply_plan(plan, snapshot, self._provider, hands, watcher.tell, run.parallelism, interrupts)
 
         def press() -> None:
             interrupts.press()
             watcher.interrupted(interrupts.count)
 
-        return self._runner.run(_interruptible(walk, press))
+        return self._runner.run(_interruptible(undertake(undertaking, hands, watcher.tell, interrupts), press))
 
 
 @contextmanager
@@ -242,7 +216,7 @@ def open_live(home: Home, read_only: bool = False) -> Iterator[Live]:
         doors: list[FetchDoor] = []
         try:
             provider = OktaProvider(quarantine=home.quarantine, callback=outlook.callback)
-            yield Live(name, runner, provider, transport, outlook, home.patience, home.quarantine, doors)
+            yield Live(name, provider, runner, transport, outlook, home.patience, home.quarantine, doors)
         finally:
             for door in doors:
                 runner.run(door.close())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from reconciler.apply.quarantine import QUARANTINE
 from reconciler.keeping import Keep, Keeper, Recall
@@ -27,9 +27,6 @@ from reconciler.ports import (
     Transport,
 )
 
-if TYPE_CHECKING:
-    from reconciler.apply.gates import Gates
-
 Entries = Sequence[Mapping[str, Any]]
 
 
@@ -43,8 +40,8 @@ class Hands:
     where nothing is written (observing). `sleep` waits, and may raise into the conversation instead. `door` leads to
     foreign hosts; None where nobody asks them anything. Nothing is written while the `lease` has less left than a
     request may take, `patience` in seconds: it could arrive after another run began. `quarantine` is the time in
-    seconds for which a request of which nothing was heard may still take effect. `gates` are what activations are
-    judged by besides the live system's word. `keeper` keeps secrets that are given to us."""
+    seconds for which a request of which nothing was heard may still take effect. `keeper` keeps secrets that are given
+    to us."""
 
     transport: Transport
     clock: Clock
@@ -54,7 +51,6 @@ class Hands:
     lease: Lease | None = None
     patience: float = 0.0
     quarantine: float = QUARANTINE
-    gates: Gates | None = None
     keeper: Keeper | None = None
 
 

@@ -12,6 +12,9 @@ from reconciler.model.resource import Observed
 from reconciler.model.snapshot import Snapshot
 from reconciler.ports import Conversation, Provider, Remote, Target, Together
 
+OBSERVING = "Observing {live}"
+"""What people are told if it takes its time."""
+
 
 def observe(snapshot: Snapshot, provider: Provider) -> Conversation[tuple[Observed, ...]]:
     """Every object of every kind; one that is recorded is only missing if nothing is found under its id either."""

@@ -9,7 +9,7 @@ import click
 
 from reconciler import pipeline
 from reconciler.apply.event import Outcome
-from reconciler.apply.session import Applied
+from reconciler.apply.undertaking import Applied
 from reconciler.cli.console import Console
 from reconciler.cli.files import read_bytes
 from reconciler.cli.options import (

@@ -10,6 +10,10 @@ from typing import Any
 
 from reconciler.apply.drive import Hands
 from reconciler.apply.event import Event
+from reconciler.apply.gates import Gates
+from reconciler.apply.interrupts import Interrupts
+from reconciler.apply.session import undertake
+from reconciler.apply.undertaking import Applied, Means, Undertaking
 from reconciler.kinds import kinds
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Refused, error
@@ -323,6 +327,18 @@ class Stage:
         self.world.objects[object_id] = observed(resource, object_id, status, **more)
         self.world.born[object_id] = self.world.machine.time
         return recorded(resource, object_id, status)
+
+    async def apply(
+        self,
+        plan: Plan,
+        snapshot: Snapshot,
+        hands: Hands | None = None,
+        parallelism: int = 10,
+        presses: Interrupts | None = None,
+        gates: Gates | None = None,
+    ) -> Applied:
+        undertaking = Undertaking(plan, snapshot, Means(FakeProvider(), gates, parallelism), "a-run")
+        return await undertake(undertaking, hands or self.hands, self.events.append, presses)
 
 
 def stage(**world: Any) -> Stage:

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from reconciler.apply.drive import Hands, perform
+from reconciler.apply.drive import perform
 from reconciler.apply.event import Finished, Outcome
 from reconciler.apply.gates import Gates
-from reconciler.apply.session import Applied, apply_plan
 from reconciler.apply.task import Task
 from reconciler.apply.transit import transition, verify
+from reconciler.apply.undertaking import Applied
 from reconciler.model.address import Address
 from reconciler.model.lifecycle import State
 from reconciler.model.resource import Resource
@@ -70,9 +70,8 @@ def activation_of(resource: Resource) -> Step:
 def walk(scene: Stage, gates: Gates, door: PlayedDoor, *resources: Resource) -> Applied:
     records = [scene.put(r, f"id{i}", State.INACTIVE) for i, r in enumerate(resources)]
     steps = [step for r in resources for step in (gate_of(r), activation_of(r))]
-    hands = replace(scene.hands, door=door, gates=gates)
-    plan = plan_of(steps, resources)
-    return asyncio.run(apply_plan(plan, snapshot_of(*records), FakeProvider(), hands, scene.events.append, 1))
+    hands = replace(scene.hands, door=door)
+    return asyncio.run(scene.apply(plan_of(steps, resources), snapshot_of(*records), hands, 1, gates=gates))
 
 
 def not_connectable(*resources: Resource) -> tuple[Waiver, ...]:
@@ -130,7 +129,7 @@ def activate_later(seconds: float, door: PlayedDoor, gates: Gates, scene: Stage)
     """A gate is passed, then `seconds` go by until the activation's turn comes, and the server changes meanwhile."""
     record = scene.put(A, "id0", State.INACTIVE)
     plan = plan_of([gate_of(A), activation_of(A)], [A])
-    hands = replace(scene.hands, door=door, gates=gates)
+    hands = replace(scene.hands, door=door)
     first = Task(plan.steps[0], plan, snapshot_of(record), FakeProvider(), gates)
 
     async def play() -> Any:
@@ -182,8 +181,7 @@ def test_without_gates_the_live_systems_word_is_enough() -> None:
     scene = stage()
     record = scene.put(A, "id0", State.INACTIVE)
     plan = plan_of([gate_of(A), activation_of(A)], [A])
-    hands: Hands = scene.hands
-    applied = asyncio.run(apply_plan(plan, snapshot_of(record), FakeProvider(), hands, scene.events.append))
+    applied = asyncio.run(scene.apply(plan, snapshot_of(record)))
     assert set(applied.outcomes.values()) == {Outcome.DONE}
 
 

@@ -9,10 +9,10 @@ from math import inf
 import pytest
 
 from reconciler.apply.event import Outcome
-from reconciler.apply.session import Applied, apply_plan
+from reconciler.apply.undertaking import Applied
 from reconciler.model.snapshot import Snapshot
 from reconciler.ports import Holder
-from tests.unit.apply.stage import FakeProvider, Stage, plan_to_make, server, stage
+from tests.unit.apply.stage import Stage, plan_to_make, server, stage
 
 PATIENCE = 30.0
 
@@ -37,7 +37,7 @@ class Lease:
 def apply(scene: Stage, lease: Lease) -> Applied:
     hands = replace(scene.hands, lease=lease, patience=PATIENCE)
     plan = plan_to_make(server("a"), server("b"), server("c"))
-    return asyncio.run(apply_plan(plan, Snapshot("l"), FakeProvider(), hands, scene.events.append, 1))
+    return asyncio.run(scene.apply(plan, Snapshot("l"), hands, 1))
 
 
 @pytest.mark.parametrize("left", [0.0, PATIENCE])

@@ -12,7 +12,8 @@ import pytest
 
 from reconciler.apply.drive import GroupCommit
 from reconciler.apply.event import Event, Failed, Finished, Outcome, Progressed, Skipped, Started
-from reconciler.apply.session import Applied, Interrupts, apply_plan
+from reconciler.apply.session import Interrupts, undertake
+from reconciler.apply.undertaking import Applied, Means, Undertaking
 from reconciler.model.diagnostic import Refused, error, exit_code
 from reconciler.model.lifecycle import State
 from reconciler.model.snapshot import Snapshot
@@ -45,9 +46,8 @@ def run(
     parallelism: int = 10,
     presses: Interrupts | None = None,
 ) -> Applied:
-    hands, provider = scene.hands, FakeProvider()
     start = snapshot if snapshot is not None else snapshot_of()
-    return asyncio.run(apply_plan(plan, start, provider, hands, scene.events.append, parallelism, presses))
+    return asyncio.run(scene.apply(plan, start, None, parallelism, presses))
 
 
 def of_type(scene: Stage, sort: type[Any]) -> list[Any]:
@@ -170,7 +170,7 @@ def test_an_unwritable_journal_stops_the_run_before_anything_is_sent(journal: st
     async def go() -> Applied:
         hands = replace(scene.hands, journal=GroupCommit(append))
         plan = plan_to_make(*(server(f"s{n}") for n in range(40)))
-        return await apply_plan(plan, snapshot_of(), FakeProvider(), hands, scene.events.append, 2)
+        return await scene.apply(plan, snapshot_of(), hands, 2)
 
     applied = asyncio.run(go())
     assert len(scene.world.machine.sends) <= (0 if journal == "none yet" else 2)
@@ -207,9 +207,7 @@ def test_an_interrupt_cuts_a_long_wait_short_and_records_the_state() -> None:
 
     async def go() -> Applied:
         hands = replace(scene.hands, sleep=sleep)
-        return await apply_plan(
-            plan_to_make(server("a")), snapshot_of(), FakeProvider(), hands, scene.events.append, 10, presses
-        )
+        return await scene.apply(plan_to_make(server("a")), snapshot_of(), hands, 10, presses)
 
     applied = asyncio.run(asyncio.wait_for(go(), 5))
     assert machine.time == 1000.0
@@ -239,15 +237,7 @@ def test_the_second_interrupt_cuts_off_and_leaves_the_intent_in_doubt() -> None:
 
     async def go() -> Applied:
         hands = replace(scene.hands, transport=Stuck())
-        return await apply_plan(
-            plan_to_make(server("a"), server("b")),
-            snapshot_of(),
-            FakeProvider(),
-            hands,
-            scene.events.append,
-            1,
-            presses,
-        )
+        return await scene.apply(plan_to_make(server("a"), server("b")), snapshot_of(), hands, 1, presses)
 
     applied = asyncio.run(asyncio.wait_for(go(), 5))
     assert applied.interrupted
@@ -262,7 +252,7 @@ def test_cancelling_the_apply_leaves_no_step_running() -> None:
 
     async def go() -> int:
         hands = replace(scene.hands, sleep=lambda effect: asyncio.sleep(3600))
-        work = apply_plan(plan_to_make(server("a")), snapshot_of(), FakeProvider(), hands, scene.events.append)
+        work = scene.apply(plan_to_make(server("a")), snapshot_of(), hands)
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(work, 0.05)
         return len(asyncio.all_tasks())
@@ -276,8 +266,8 @@ def test_a_watcher_that_breaks_does_not_cost_the_state() -> None:
     def watch(event: Event) -> None:
         raise BrokenPipeError
 
-    work = apply_plan(plan_to_make(server("a")), snapshot_of(), FakeProvider(), scene.hands, watch)
-    applied = asyncio.run(work)
+    undertaking = Undertaking(plan_to_make(server("a")), snapshot_of(), Means(FakeProvider()), "a-run")
+    applied = asyncio.run(undertake(undertaking, scene.hands, watch))
     assert set(applied.outcomes.values()) == {Outcome.DONE}
     assert [(d.code, d.is_error) for d in applied.diagnostics] == [("apply.unwatched", False)]
     assert set(applied.snapshot.records) == {"mcp_server.a"}

@@ -14,11 +14,11 @@ import pytest
 from reconciler.apply.drive import GroupCommit
 from reconciler.apply.interrupts import Interrupts
 from reconciler.apply.recovery import Recovered, recover
-from reconciler.apply.session import Applied, apply_plan
+from reconciler.apply.undertaking import Applied
 from reconciler.model.snapshot import Snapshot
 from reconciler.ports import Answer, Call
 from reconciler.stores.file import FileStore
-from tests.unit.apply.stage import SECRET, FakeProvider, Stage, plan_to_make, registration, row, server, stage
+from tests.unit.apply.stage import SECRET, Stage, plan_to_make, registration, row, server, stage
 
 RESOURCES = [server("a"), row("a", "x"), registration("a", "c"), server("b"), server("c")]
 
@@ -29,8 +29,7 @@ def run(scene: Stage, directory: Path, transport: Any = None, presses: Interrupt
     with store.lock("apply", 0):
         store.tail()
         start = store.read() or Snapshot("lineage")
-        work = apply_plan(plan_to_make(*RESOURCES), start, FakeProvider(), hands, scene.events.append, 4, presses)
-        applied = asyncio.run(work)
+        applied = asyncio.run(scene.apply(plan_to_make(*RESOURCES), start, hands, 4, presses))
         store.write(replace(applied.snapshot, serial=start.serial + 1))
         store.settle()
     return applied
@@ -77,8 +76,7 @@ def test_a_run_that_died_before_it_wrote_its_state_is_recovered(tmp_path: Path) 
     scene = stage()
     store = FileStore(tmp_path)
     hands = replace(scene.hands, journal=GroupCommit(store.append))
-    work = apply_plan(plan_to_make(*RESOURCES), Snapshot("lineage"), FakeProvider(), hands, scene.events.append)
-    applied = asyncio.run(work)
+    applied = asyncio.run(scene.apply(plan_to_make(*RESOURCES), Snapshot("lineage"), hands))
     found = recovered(scene, tmp_path)
     assert found.snapshot.records == applied.snapshot.records
     assert found.notes == ()
@@ -99,10 +97,7 @@ def test_a_disk_that_fills_up_stops_the_run_and_loses_nothing(tmp_path: Path) ->
         hands = replace(scene.hands, journal=GroupCommit(store.append))
         with pytest.MonkeyPatch.context() as monkeypatch:
             monkeypatch.setattr(os, "write", write)
-            work = apply_plan(
-                plan_to_make(*RESOURCES), Snapshot("lineage"), FakeProvider(), hands, scene.events.append, 1
-            )
-            applied = asyncio.run(work)
+            applied = asyncio.run(scene.apply(plan_to_make(*RESOURCES), Snapshot("lineage"), hands, 1))
         if left[0] >= 0:
             break
         assert "state.unwritable" in {d.code for d in applied.diagnostics}
