@@ -105,9 +105,11 @@ class _Recovery:
             return None
         meant = decode_record(intent["record"])
         claimed = {(r.kind, _parent_id(self.records, r.address), r.id) for r in self.records.values()}
-        found = [o for o in self.live if _is_it(o, meant, intent) and (o.kind, o.parent_id, o.id) not in claimed]
-        answered = {entry["id"] for entry in told if "id" in entry}
-        found = [o for o in found if o.id in answered] or found
+        free = [o for o in self.live if (o.kind, o.parent_id, o.id) not in claimed]
+        answered = {(meant.kind, intent.get("parent_id"), entry["id"]) for entry in told if "id" in entry}
+        # What the answer named is ours, whatever the live system made of it.
+        found = [o for o in free if (o.kind, o.parent_id, o.id) in answered]
+        found = found or [o for o in free if _is_it(o, meant, intent)]
         if not found:
             return self._absent(address, told)
         if len(found) > 1:
@@ -161,7 +163,9 @@ def _settle_update(
     name = (record.kind, _parent_id(records, address), record.id)
     found = next((o for o in live if (o.kind, o.parent_id, o.id) == name), None)
     hidden = kinds()[record.kind].write_only
-    if found is None or any(meant.attributes.get(n) != record.attributes.get(n) for n in hidden):
+    if found is None or meant.secrets != record.secrets:
+        return None
+    if any(meant.attributes.get(n) != record.attributes.get(n) for n in hidden):
         return None
     if any(found.attributes.get(n) != value for n, value in meant.attributes.items() if n not in hidden):
         return None

@@ -11,6 +11,7 @@ import pytest
 
 from reconciler.apply.event import Outcome
 from reconciler.apply.journal import unsettled
+from reconciler.apply.record import encode_record
 from reconciler.apply.recovery import recover
 from reconciler.apply.walker import Walk
 from reconciler.apply.worker import perform_step
@@ -233,6 +234,25 @@ def test_an_unclear_deletion_of_what_is_still_there_keeps_the_record() -> None:
     assert recover(snapshot_of(a), [entry], [observed(server("a"))]).snapshot.records == {a.address: a}
     gone = recover(snapshot_of(a), [entry], [])
     assert (gone.snapshot.records, codes(gone)) == ({}, ["recovery.deleted"])
+
+
+def test_a_secret_that_was_rotated_and_may_not_have_been_sent_is_sent_again() -> None:
+    """The reference is the same before and after, so nothing that the live system shows tells which one it holds."""
+    resource = registration("a", "c")
+    before = replace(recorded(resource, "id1"), secrets={"client_secret": "old"})
+    about = {"address": resource.address, "op": "update", "run_id": "r", "attempt": 1}
+    meant = encode_record(replace(before, secrets={"client_secret": "new"}))
+    live = [observed(server("a")), observed(resource, "id1", parent_id="id0")]
+    found = recover(snapshot_of(recorded(server("a")), before), [{**about, "kind": "intent", "record": meant}], live)
+    assert found.snapshot.records[resource.address].secrets == {"client_secret": "old"}
+    assert codes(found) == []
+
+
+def test_what_the_answer_named_is_ours_even_if_the_live_system_made_something_else_of_it() -> None:
+    a = server("a")
+    made = {**intent(a, kind="done"), "status": 201, "id": "id1"}
+    found = recover(snapshot_of(), [intent(a), made], [observed(server("a", registration="discovered"), "id1")])
+    assert found.snapshot.records[a.address].id == "id1"
 
 
 def test_nothing_is_open_after_a_run_without_a_crash() -> None:
