@@ -30,8 +30,8 @@ _MEANT = ("record", "natural_key", "parent_id")
 _OF_THE_LINE = ("format", "tool")
 """What a line says of itself, and not of what was done."""
 _TOOL = f"reconciler {__version__}"
-_UNCERTAIN = 400
-"""Okta may answer 400 to a request that it carried out, so that refusal settles nothing."""
+_SILENT = (400, 409)
+"""Okta may answer so to a request that it carried out; only what it says of its reason makes that a refusal."""
 
 
 class Link(NamedTuple):
@@ -118,7 +118,8 @@ def _told(send: Send, answer: Answer) -> dict[str, str]:
 def _outcome(answer: Answer) -> str:
     if answer.ok:
         return "done"
-    return "refused" if 400 <= answer.status < 500 else "lost"
+    is_open = answer.status == 408 or (answer.status in _SILENT and not isinstance(answer.body, Mapping))
+    return "refused" if 400 <= answer.status < 500 and not is_open else "lost"
 
 
 def edits_of(entry: Entry) -> Sequence[Mapping[str, Any]]:
@@ -143,7 +144,7 @@ def _is_open(told: Iterable[Entry]) -> bool:
         attempt = (entry["run_id"], entry["attempt"])
         if entry["kind"] == "intent":
             open_attempts.add(attempt)
-        elif entry["kind"] == "refused" and entry["status"] != _UNCERTAIN:
+        elif entry["kind"] == "refused":
             open_attempts.discard(attempt)
     return bool(open_attempts)
 
