@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.apply.event import Outcome
+from reconciler.apply import bookkeeping as books
 from reconciler.apply.observing import observe
-from reconciler.apply.recovery import find_out
 from reconciler.apply.sweep import find_duplicates
-from reconciler.apply.walker import Walk
-from reconciler.apply.worker import perform_step
+from reconciler.apply.task import StepResult
+from reconciler.apply.undertaking import Applied, Means, Undertaking
 from reconciler.config.configuration import Configuration
 from reconciler.model.address import Address
-from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.diagnostic import Diagnostic, Refused
 from reconciler.model.snapshot import Snapshot
 from reconciler.plan.document import Plan
 from reconciler.plan.planner import Facts, Options, make_plan
+from reconciler.plan.step import Step
 from reconciler.ports import Provider, Sleep
 from tests.sim.machine import Do, Fiber, Park, Process
 
 ALLOWED = frozenset({"mass-deletion", "replace-active"})
 _plans: dict[Any, Plan] = {}
-FINAL = {"lock.lost", "state.unwritable", "stale.journal"}
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Report:
 
 
 def run(process: Process, configuration: Configuration, provider: Provider) -> Generator[Any, Any, Report]:
-    session, off = process.session, process.machine.off
+    session = process.session
     for _ in range(8):
         if (yield Do("lock", lambda: session.acquire(process, process.machine.now))):
             break
@@ -47,38 +47,74 @@ def run(process: Process, configuration: Configuration, provider: Provider) -> G
     else:
         return Report(was_held=True)
     snapshot: Snapshot = yield Do("read", session.read)
-    entries = yield Do("tail", session.tail)
-    report = Report()
-    if entries:
-        found, observed = yield from find_out(snapshot, entries, provider, process.moment())
-        report.unclear = frozenset(found.unclear)
-        if "kept" not in off:
-            yield Do("keep", lambda: session.append(found.kept))
-        snapshot = yield from _written(process, found.snapshot)
-    else:
+    found, observed = yield from _kept(process, books.recovering(snapshot, provider, process.moment()))
+    if observed is None:
         observed = yield from observe(snapshot, provider)
-    report.duplicates = () if "sweep" in off else find_duplicates(snapshot, observed)
-    report.plan = _plan(configuration, snapshot, observed, report.unclear)
+    report = Report(unclear=frozenset(found.unclear), duplicates=find_duplicates(found.snapshot, observed))
+    report.plan = _plan(configuration, found.snapshot, observed, report.unclear)
     report.problems = tuple(d for d in report.plan.diagnostics if d.is_error)
     if report.plan.steps and not report.problems:
-        process.serial = snapshot.serial
-        walk = Walk(report.plan.steps, snapshot)
-        report.problems += yield from _walked(process, report.plan, walk, provider)
-        yield Do("flush", process.flush)
-        yield from _written(process, walk.snapshot())
+        means = Means(provider, parallelism=3)
+        applied = yield from _kept(process, books.applying(report.plan, found.snapshot, means))
+        report.problems = applied.diagnostics
+        report.duplicates += yield from _kept(process, books.sweeping(applied, provider))
     yield Do("unlock", lambda: session.release(process))
     return report
 
 
-def _written(process: Process, snapshot: Snapshot) -> Generator[Any, Any, Snapshot]:
-    session = process.session
-    if "order" in process.machine.off:
-        yield Do("settle", session.settle)
-        written: Snapshot = yield Do("write", lambda: session.write(snapshot))
-        return written
-    written = yield Do("write", lambda: session.write(snapshot))
-    yield Do("settle", session.settle)
-    return written
+def _kept(process: Process, account: books.Account[Any]) -> Generator[Any, Any, Any]:
+    """The account's result, kept over the model of a store."""
+    result: Any = None
+    failure: Refused | None = None
+    while True:
+        try:
+            effect = account.send(result) if failure is None else account.throw(failure)
+        except StopIteration as end:
+            return end.value
+        failure = None
+        try:
+            match effect:
+                case books.Ask(conversation):
+                    result = yield from conversation
+                case books.Undertake(undertaking):
+                    result = yield from _undertaken(process, undertaking)
+                case books.NewId():
+                    result = process.name
+                case _:
+                    result = yield Do(type(effect).__name__, lambda e=effect: books.enter(e, process.session))
+        except Refused as refused:
+            failure = refused
+
+
+def _undertaken(process: Process, undertaking: Undertaking) -> Generator[Any, Any, Applied]:
+    """Its steps as fibers."""
+    process.undertaking = undertaking
+    under_way = 0
+    over = Park()
+
+    def begin() -> None:
+        nonlocal under_way
+        while begun := undertaking.begin():
+            under_way += 1
+            step, conversation = begun
+            Fiber(process, conversation, lambda result, failure, step=step: end(step, result, failure)).resume()
+        if not under_way:
+            over.open()
+
+    def end(step: Step, result: StepResult, failure: Refused | None) -> None:
+        nonlocal under_way
+        if failure is not None:
+            raise AssertionError(f"{step.id} raised {failure}")
+        under_way -= 1
+        undertaking.end(step, result)
+        begin()
+
+    yield Do("begin", begin)
+    yield over
+    undertaking.give_up_rest()
+    with suppress(Refused):
+        yield Do("flush", process.flush)
+    return undertaking.applied()
 
 
 def _plan(configuration: Configuration, snapshot: Snapshot, observed: Any, unclear: frozenset[Address]) -> Plan:
@@ -97,39 +133,3 @@ def _plan(configuration: Configuration, snapshot: Snapshot, observed: Any, uncle
         facts = Facts(configuration, snapshot, tuple(observed), "default", "2026-01-01T00:00:00Z", "sim", "sim")
         found = _plans[key] = make_plan(facts, Options(allowed=ALLOWED, excludes=excluded))
     return found
-
-
-def _walked(process: Process, plan: Plan, walk: Walk, provider: Provider) -> Generator[Any, Any, Any]:
-    """At most three steps at once, as `apply.session` walks them."""
-    problems: list[Diagnostic] = []
-    running: set[str] = set()
-    is_stopped = False
-    over = Park()
-
-    def start() -> None:
-        while len(running) < 3 and not is_stopped:
-            step = walk.take()
-            if step is None:
-                break
-            running.add(step.id)
-            Fiber(process, perform_step(step, plan, walk.view, provider), lambda r, f, s=step: ended(s, r, f)).resume()
-        if not running:
-            over.open()
-
-    def ended(step: Any, result: Any, failure: Any) -> None:
-        nonlocal is_stopped
-        if failure is not None:
-            raise AssertionError(f"{step.id} raised {failure}")
-        running.discard(step.id)
-        problems.extend(result.diagnostics)
-        if result.diagnostics:
-            walk.finish(step, Outcome.FAILED, result.edits)
-            is_stopped |= any(d.code in FINAL for d in result.diagnostics)
-            walk.skip_after(step, step.address)
-        else:
-            walk.finish(step, Outcome.DONE, result.edits)
-        start()
-
-    yield Do("walk", start)
-    yield over
-    return tuple(problems)

@@ -19,6 +19,7 @@ from functools import cache
 from random import Random
 from typing import Any
 
+from reconciler.apply.bookkeeping import NewId, Settle, Write
 from reconciler.config.configuration import Configuration
 from reconciler.okta.family import Family
 from reconciler.okta.provider import OktaProvider
@@ -292,9 +293,10 @@ _small = cache(SmallProvider)
 
 def switch_off(off: frozenset[str]) -> Callable[[], None]:
     """Replace what makes a rule of the engine itself; the way back."""
-    from reconciler.apply import recovery
+    from reconciler.apply import bookkeeping, recovery, sweep
 
     kept = (recovery.seconds_left, recovery._is_it, Family.prove)
+    others = (bookkeeping.writing, recovery.Recovered.kept, sweep._warnings)
     if "quarantine" in off:
         recovery.seconds_left = lambda entry, now: 0.0
     if "adopt" in off:
@@ -302,10 +304,27 @@ def switch_off(off: frozenset[str]) -> Callable[[], None]:
     if "read-back" in off:
         Family.prove = _unproven  # type: ignore[method-assign, assignment]
 
+    if "order" in off:
+        bookkeeping.writing = _forgotten_first
+    if "kept" in off:
+        recovery.Recovered.kept = ()  # type: ignore[method-assign, assignment]
+    if "sweep" in off:
+        sweep._warnings = lambda *given: iter(())
+
     def restore() -> None:
+        bookkeeping.writing, recovery.Recovered.kept, sweep._warnings = others  # type: ignore[method-assign]
         recovery.seconds_left, recovery._is_it, Family.prove = kept  # type: ignore[method-assign]
 
     return restore
+
+
+def _forgotten_first(snapshot: Any, plan: str = "") -> Any:
+    """The journal is forgotten before the snapshot is written."""
+    yield Settle()
+    lineage = snapshot.lineage or (yield NewId())
+    newer = replace(snapshot, lineage=lineage, serial=snapshot.serial + 1)
+    yield Write(newer, plan)
+    return newer
 
 
 def _unproven(family: Family, target: Any, wanted: Any) -> Any:

@@ -95,7 +95,8 @@ class Process:
         self.result: Any = None
         self.failure: Any = None
         self.is_done = False
-        self.serial = 0
+        self.undertaking: Any = None
+        """What its journal is about, once it has begun."""
         self.last_address = ""
 
     # The clock, as ports.Clock ------------------------------------------------------------------------------------
@@ -223,7 +224,7 @@ class Process:
                 fiber.resume()
                 return
             self.last_address = entry["address"]
-        stamped = {**entry, "run_id": self.name, "serial": self.serial, **stamp(self, QUARANTINE)}
+        stamped = self.undertaking.entry(entry, stamp(self, QUARANTINE))
         if not machine.same_boot:
             stamped["at"] = _iso(self.wall_seconds())
         self.buffer.append(stamped)

@@ -7,7 +7,6 @@ what `reconciler.stores.journal_log` would have written as lines.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from reconciler.apply.journal import unsettled
@@ -22,6 +21,8 @@ Entry = dict[str, Any]
 class Memory:
     """`expires`: a lease ends by itself (as in a database); otherwise with its holder's life (as a lock of a file)."""
 
+    __slots__ = ("expires", "fence", "holder", "journal", "off", "seq", "snapshot", "stale_writes", "until")
+
     def __init__(self, expires: bool, off: frozenset[str]) -> None:
         self.expires, self.off = expires, off
         self.snapshot: Snapshot | None = None
@@ -32,15 +33,28 @@ class Memory:
         self.seq = 0
         self.stale_writes = 0
 
+    def twin(self) -> Memory:
+        twin = Memory(self.expires, self.off)
+        twin.snapshot, twin.journal, twin.fence, twin.holder = self.snapshot, list(self.journal), self.fence, self.holder
+        twin.until, twin.seq, twin.stale_writes = self.until, self.seq, self.stale_writes
+        return twin
+
 
 class Session:
     """The store as one process has it open."""
+
+    __slots__ = ("fence", "memory", "own", "recovered")
 
     def __init__(self, memory: Memory) -> None:
         self.memory = memory
         self.fence = 0
         self.recovered = 0
         self.own: int | None = None
+
+    def twin(self, memory: Memory) -> Session:
+        twin = Session(memory)
+        twin.fence, twin.recovered, twin.own = self.fence, self.recovered, self.own
+        return twin
 
     def acquire(self, holder: Any, now: float) -> bool:
         memory = self.memory
@@ -73,14 +87,12 @@ class Session:
             memory.journal.append({**entry, "seq": memory.seq})
             memory.seq += 1
 
-    def write(self, snapshot: Snapshot) -> Snapshot:
+    def write(self, snapshot: Snapshot, plan: str = "") -> None:
         self._require()
         held = self.memory.snapshot
-        if held is not None and snapshot.serial + 1 <= held.serial:
+        if held is not None and snapshot.serial <= held.serial:
             raise Refused([error("stale.serial", "another run was faster")])
-        written = replace(snapshot, lineage=snapshot.lineage or "sim", serial=snapshot.serial + 1)
-        self.memory.snapshot = written
-        return written
+        self.memory.snapshot = snapshot
 
     def settle(self) -> None:
         self._require()
