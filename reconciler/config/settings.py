@@ -96,13 +96,16 @@ class PostgresStoreSettings(Spec):
 class ObjectStoreSettings(Spec):
     """A bucket of S3, Google Cloud Storage or Azure that knows conditional writes."""
 
-    url: Annotated[Text, Field(description="s3://bucket/prefix, gs://bucket/prefix or az://account/container/prefix.")]
+    url: Annotated[Text, Field(description="s3://bucket/prefix, gs://bucket/prefix or az://container/prefix.")]
     options: Annotated[
-        dict[str, Text], Field(description="Of the client, such as region, endpoint or allow_http; nothing secret.")
+        dict[str, Text],
+        Field(description="Of the client, such as region, endpoint, account_name or allow_http; nothing secret."),
     ] = {}
     secrets: Annotated[
         dict[str, SecretReference],
-        Field(description="Options read late, such as access_key_id; the environment's credentials if omitted."),
+        Field(
+            description="Options read late: access_key_id, account_key...; the environment's credentials if omitted."
+        ),
     ] = {}
 
 

@@ -1,8 +1,9 @@
-"""Servers that stores are tested against, each started once: PostgreSQL, S3 as moto plays it, and Terraform's HTTP."""
+"""Servers that stores are tested against, each started once: PostgreSQL, S3 as moto plays it, Azure as Azurite does."""
 
 from __future__ import annotations
 
 import atexit
+import hmac
 import logging
 import os
 import pwd
@@ -12,6 +13,8 @@ import subprocess
 import tempfile
 import time
 import urllib.request
+from base64 import b64decode, b64encode
+from email.utils import formatdate
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -20,8 +23,12 @@ import psycopg
 import pytest
 
 from reconciler.config.settings import ObjectStoreSettings
+from tests import npm
 
 _SCHEMAS = count(1)
+_ACCOUNT = "devstoreaccount1"
+_ACCOUNT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+"""The emulator's own, which everybody knows."""
 
 
 def free_port() -> int:
@@ -93,6 +100,44 @@ def bucket_settings() -> ObjectStoreSettings:
         options={"region": "us-east-1", "endpoint": endpoint, "allow_http": "true"},
         secrets={"access_key_id": {"env": "tester"}, "secret_access_key": {"env": "secret"}},
     )
+
+
+def azure_settings() -> ObjectStoreSettings:
+    """A container of Azurite that nobody used yet."""
+    endpoint, name = f"{_azurite()}/{_ACCOUNT}", f"container-{os.getpid()}-{next(_SCHEMAS)}"
+    said = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": "2021-08-06"}
+    # https://learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key
+    about = [*(f"{key}:{value}" for key, value in said.items()), f"/{_ACCOUNT}/{_ACCOUNT}/{name}", "restype:container"]
+    signed = hmac.digest(b64decode(_ACCOUNT_KEY), ("PUT" + "\n" * 12 + "\n".join(about)).encode(), "sha256")
+    headers = {**said, "Authorization": f"SharedKey {_ACCOUNT}:{b64encode(signed).decode()}", "Content-Length": "0"}
+    request = urllib.request.Request(f"{endpoint}/{name}?restype=container", method="PUT", headers=headers)
+    with urllib.request.urlopen(request):
+        pass
+    return ObjectStoreSettings(
+        url=f"az://{name}/team/states",
+        options={"account_name": _ACCOUNT, "endpoint": endpoint, "allow_http": "true"},
+        secrets={"account_key": {"env": _ACCOUNT_KEY}},
+    )
+
+
+@cache
+def _azurite() -> str:
+    program = npm.node_modules(Path(__file__).resolve().parent) / "azurite" / "dist" / "src" / "blob" / "main.js"
+    home = Path(tempfile.mkdtemp(prefix="reconciler-azurite-", dir="/tmp"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    options = ["--blobHost", "127.0.0.1", "--blobPort", "0", "--inMemoryPersistence", "--extentMemoryLimit", "256"]
+    quiet = ["--silent", "--disableTelemetry", "--skipApiVersionCheck"]
+    log = home / "log"
+    with log.open("wb") as said:
+        server = subprocess.Popen(["node", str(program), *options, *quiet], cwd=home, stdout=said, stderr=said)
+    atexit.register(_stop, server)
+    for _ in range(300):
+        if (found := log.read_text("utf-8").rpartition("successfully listens on ")[2]).startswith("http://127."):
+            return found.split()[0]
+        if server.poll() is not None:
+            break
+        time.sleep(0.1)
+    raise AssertionError(log.read_text("utf-8"))
 
 
 @cache

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from reconciler.config.settings import HttpStoreSettings
+from reconciler.config.settings import HttpStoreSettings, ObjectStoreSettings
 from reconciler.model.diagnostic import Refused
 from reconciler.model.secret import Secret
 from reconciler.stores import http as http_module
@@ -18,7 +18,7 @@ from reconciler.stores.http import HttpMedium
 from reconciler.stores.kept import KeptStore
 from reconciler.stores.object import ObjectMedium, open_bucket
 from reconciler.stores.postgres import PostgresMedium
-from tests.conformance.servers import bucket_settings, postgres_url
+from tests.conformance.servers import azure_settings, bucket_settings, postgres_url
 from tests.conformance.store_laws import done, intent, plain, refusal, snapshot
 from tests.conformance.terraform_http import StateServer, serving
 from tests.conformance.unreliable import Wire, unreliable
@@ -43,7 +43,18 @@ def of_env(reference: Any) -> Secret:
 
 @contextmanager
 def s3(wire: Wire) -> Iterator[KeptStore]:
-    settings = bucket_settings()
+    with bucket(wire, bucket_settings()) as store:
+        yield store
+
+
+@contextmanager
+def azure(wire: Wire) -> Iterator[KeptStore]:
+    with bucket(wire, azure_settings()) as store:
+        yield store
+
+
+@contextmanager
+def bucket(wire: Wire, settings: ObjectStoreSettings) -> Iterator[KeptStore]:
     with unreliable(settings.options["endpoint"], wire) as endpoint:
         behind = settings.model_copy(update={"options": {**settings.options, "endpoint": endpoint}})
         yield KeptStore(ObjectMedium(open_bucket(behind, of_env), "default"))
@@ -106,6 +117,9 @@ def live(store: KeptStore) -> None:
         (s3, b"/head.json"),
         (s3, b"/states/"),
         (s3, b"/journal/"),
+        (azure, b"/head.json"),
+        (azure, b"/states/"),
+        (azure, b"/journal/"),
         (http, b"LOCK /state/lock"),
         (http, b"POST /state"),
         (http, b"GET /state"),
@@ -159,7 +173,7 @@ def test_a_connection_that_breaks_costs_nothing_that_was_acknowledged(mark: byte
             pass
 
 
-@pytest.mark.parametrize("behind", [s3, http, postgres])
+@pytest.mark.parametrize("behind", [s3, azure, http, postgres])
 def test_a_store_that_is_not_there_says_so_and_nothing_of_the_credentials(behind: Behind) -> None:
     wire = Wire(b"", "lost", 10_000)
     with behind(wire) as store, pytest.raises(Refused) as caught:

@@ -17,7 +17,7 @@ from reconciler.stores.medium import Medium
 from reconciler.stores.object import ObjectMedium, open_bucket
 from reconciler.stores.postgres import PostgresMedium
 from reconciler.stores.sqlite import SqliteMedium
-from tests.conformance.servers import bucket_settings, postgres_url
+from tests.conformance.servers import azure_settings, bucket_settings, postgres_url
 from tests.conformance.store_laws import Expiring, Locking, Open, StoreLaws
 from tests.conformance.terraform_http import StateServer, serving
 
@@ -78,6 +78,13 @@ class TestS3Store(StoreLaws, Expiring):
     @pytest.fixture
     def opened(self, opening: Opening) -> Open:
         settings = bucket_settings()
+        return opening(lambda: KeptStore(ObjectMedium(open_bucket(settings, resolve), "default")))
+
+
+class TestAzureStore(StoreLaws, Expiring):
+    @pytest.fixture
+    def opened(self, opening: Opening) -> Open:
+        settings = azure_settings()
         return opening(lambda: KeptStore(ObjectMedium(open_bucket(settings, resolve), "default")))
 
 

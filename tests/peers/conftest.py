@@ -6,9 +6,7 @@ packages are missing the tests are skipped and say so, but never in CI.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -17,50 +15,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
+
+from tests import npm
 
 HERE = Path(__file__).resolve().parent
 SECRET = "a-perfectly-good-client-secret"
 CALLBACK = "https://acme.okta.test/oauth2/v1/sts/callback"
 
 
-def miss(what: str) -> NoReturn:
-    if os.environ.get("CI"):
-        pytest.fail(f"{what} must be there in CI")
-    pytest.skip(f"{what} is not there, so its peers are not tried")
-
-
 def need(package: str) -> None:
     if find_spec(package) is None:
-        miss(f"the Python package {package}")
+        npm.miss(f"the Python package {package}")
 
 
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
-    """The folder `node_modules` that the lock file stands for."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        miss("npm")
-    lock = (HERE / "package-lock.json").read_bytes()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "reconciler-peers"
-    target = cache / hashlib.sha256(lock).hexdigest()[:16]
-    if not target.is_dir():
-        cache.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(dir=cache))
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(HERE / name, building)
-        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-        done = subprocess.run(command, cwd=building, capture_output=True, text=True, timeout=300, check=False)
-        if done.returncode:
-            shutil.rmtree(building)
-            miss(f"what npm should install ({done.stderr.strip()[-300:]})")
-        try:
-            building.rename(target)
-        except OSError:
-            shutil.rmtree(building)
-    return target / "node_modules"
+    """The folder `node_modules` of the peers."""
+    return npm.node_modules(HERE)
 
 
 @contextmanager
