@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING
 from reconciler.apply.clock import SystemClock
 from reconciler.config.configuration import Configuration
 from reconciler.model.address import Address
-from reconciler.model.diagnostic import Refused, warning
+from reconciler.model.diagnostic import Diagnostic, Refused, error, warning
 from reconciler.model.resource import Observed
-from reconciler.model.snapshot import Snapshot
+from reconciler.model.snapshot import Snapshot, Version
 from reconciler.plan.binding import bind, leaves_out, options_of
 from reconciler.plan.document import Plan
 from reconciler.plan.freshness import moment, require_fresh
 from reconciler.plan.planner import Options
+from reconciler.plan.wire import encode
 from reconciler.plan_files import as_planned
 from reconciler.project import Project, validate
 from reconciler.site import Audience, Request, Site, held, opened, written
@@ -118,8 +119,13 @@ def _with_authors(site: Site, findings: tuple[Finding, ...]) -> tuple[Finding, .
 
 
 def apply_saved(project: Project, saved: Plan, request: Request, audience: Audience) -> Result:
-    """Performs a plan that was made before, unless what it was made against is no longer so."""
+    """Performs a plan that was made before, unless what it was made against is no longer so. One that was performed
+    already, as by a CI job that is run again, is not performed a second time; that is told, and no failure."""
     with opened(as_planned(project, saved), request, audience, "apply") as site:
+        mark = encode(saved)["x_fingerprint"]
+        if (led_to := _led_to(site, saved, mark)) is not None:
+            audience.diagnose((_once_is_enough(led_to, site.snapshot.serial),))
+            return Result(saved)
         site.recover()
         now = SystemClock().wall()
         require_fresh(saved, site.snapshot, site.configuration.digest, site.workspace, now)
@@ -127,12 +133,35 @@ def apply_saved(project: Project, saved: Plan, request: Request, audience: Audie
         if blocking:
             raise Refused(blocking)
         if saved.basis.operation == "refresh-only":
-            site.record_observed()
+            site.record_observed(mark)
             return Result(saved)
         bound = _bound(site, saved, request) if request.refresh else saved
         if not bound.steps:
             return Result(bound)
-        return Result(bound, site.perform(bound, request.parallelism))
+        return Result(bound, site.perform(bound, request.parallelism, mark))
+
+
+def _led_to(site: Site, saved: Plan, mark: str) -> Version | None:
+    """The version of the state that this very plan led to."""
+    if saved.basis.serial >= site.snapshot.serial:
+        return None
+    try:
+        versions = site.books.store.history()
+    except Refused:
+        # What became of the versions is for `state history` to tell; here it only means that nothing is known.
+        return None
+    return next((version for version in versions if version.plan == mark), None)
+
+
+def _once_is_enough(led_to: Version, serial: int) -> Diagnostic:
+    """Raises Refused (`stale.partial`) if it was not carried out whole: the rest of it needs a plan of its own."""
+    result = f"{led_to.who} did, on {led_to.at}, and version {led_to.serial} of the state is the result"
+    if led_to.partial:
+        told = f"This plan was applied in part already: {result}"
+        raise Refused([error("stale.partial", told, "What was done is recorded. Run plan again for what is left.")])
+    since = f" The state has changed since, to version {serial}: run plan to see what there is to do now."
+    told = f"This plan was applied already: {result}"
+    return warning("plan.applied", told, f"Nothing was done now.{since if serial > led_to.serial else ''}")
 
 
 def _bound(site: Site, saved: Plan, request: Request) -> Plan:

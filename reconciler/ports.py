@@ -250,9 +250,9 @@ class Store(Protocol):
         """The snapshot, or None for a workspace that never had one."""
         ...
 
-    def write(self, snapshot: Snapshot, plan: str = "") -> None:
+    def write(self, snapshot: Snapshot, plan: str = "", partial: bool = False) -> None:
         """Replace the snapshot (`serial` more than what is there) durably and atomically; keep the old ones.
-        `plan` is the fingerprint of the plan that led to it."""
+        `plan` is the fingerprint of the plan that led to it, `partial`: without having been carried out whole."""
         ...
 
     def lock(self, operation: str, timeout: float) -> AbstractContextManager[Lease]:

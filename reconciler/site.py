@@ -153,12 +153,13 @@ class Site:
             raise Refused(replace(diagnostic, address=address) for diagnostic, address in told)
         return secrets.known
 
-    def perform(self, chosen: Plan, parallelism: int) -> Applied:
+    def perform(self, chosen: Plan, parallelism: int, mark: str = "") -> Applied:
+        """`mark` is the fingerprint of the plan that was approved; that of `chosen` if omitted."""
         from reconciler.apply.undertaking import Means
 
         chosen = replace(chosen, fingerprints=self.take_fingerprints(chosen))
         gates = gates_of(self.home, self.live, self.configuration, chosen)
-        means, mark = Means(self.live.provider, gates, parallelism), encode(chosen)["x_fingerprint"]
+        means, mark = Means(self.live.provider, gates, parallelism), mark or encode(chosen)["x_fingerprint"]
         applied = self._keep(applying(chosen, self.snapshot, means, self.key, mark))
         self.snapshot = applied.snapshot
         if gates is not None:
@@ -166,11 +167,11 @@ class Site:
         self.audience.diagnose(self._keep(sweeping(applied, self.live.provider)))
         return applied
 
-    def write(self, snapshot: Snapshot) -> None:
-        self.snapshot = self._keep(writing(snapshot))
+    def write(self, snapshot: Snapshot, mark: str = "") -> None:
+        self.snapshot = self._keep(writing(snapshot, mark))
 
-    def record_observed(self) -> None:
-        self.write(refreshed(self.snapshot, self.observe()))
+    def record_observed(self, mark: str = "") -> None:
+        self.write(refreshed(self.snapshot, self.observe()), mark)
 
     def _keep(self, account: Account[T]) -> T:
         return keep_account(account, self._answer)

@@ -7,7 +7,7 @@ workspace, and two of them about what is done meanwhile:
 |-----------------------|----------------------------------------------------------------------|
 | Tail()                | the journal's entries since the last snapshot, oldest first          |
 | Append(entries)       | None, once they are durable                                          |
-| Write(snapshot, plan) | None, once it is what is recorded                                    |
+| Write(snapshot, ...)  | None, once it is what is recorded                                    |
 | Settle()              | None, once the journal is without what the snapshot accounts for     |
 | NewId()               | text that names nothing else                                         |
 | Ask(conversation, w)  | what comes of the conversation with the live system                  |
@@ -51,10 +51,11 @@ class Append:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """`plan` is the fingerprint of the plan that led to the snapshot."""
+    """`plan` is the fingerprint of the plan that led to the snapshot; `partial`: it was not carried out whole."""
 
     snapshot: Snapshot
     plan: str = ""
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +112,8 @@ def enter(effect: Entering, store: Store) -> Any:
             return store.tail()
         case Append(entries):
             return store.append(entries)
-        case Write(snapshot, plan):
-            return store.write(snapshot, plan)
+        case Write(snapshot, plan, partial):
+            return store.write(snapshot, plan, partial)
         case Settle():
             return store.settle()
         case NewId():
@@ -121,14 +122,14 @@ def enter(effect: Entering, store: Store) -> Any:
             raise RuntimeError(f"{type(effect).__name__} is nothing for a store")
 
 
-def writing(snapshot: Snapshot, plan: str = "") -> Account[Snapshot]:
+def writing(snapshot: Snapshot, plan: str = "", partial: bool = False) -> Account[Snapshot]:
     """The snapshot as it is written, under the next serial; only then is the journal forgotten.
 
     It gets its lineage when it is first written: until then there is no world to tell from another.
     """
     lineage = snapshot.lineage or (yield NewId())
     newer = replace(snapshot, lineage=lineage, serial=snapshot.serial + 1)
-    yield Write(newer, plan)
+    yield Write(newer, plan, partial)
     yield Settle()
     return newer
 
@@ -170,7 +171,7 @@ def applying(plan: Plan, snapshot: Snapshot, means: Means, secret_key: str = "",
         snapshot = yield from writing(replace(snapshot, secret_key=secret_key))
     undertaking = Undertaking(plan, snapshot, means, run_id=(yield NewId()))
     applied: Applied = yield Undertake(undertaking)
-    return replace(applied, snapshot=(yield from writing(applied.snapshot, mark)))
+    return replace(applied, snapshot=(yield from writing(applied.snapshot, mark, not applied.is_whole)))
 
 
 def sweeping(applied: Applied, provider: Provider) -> Account[tuple[Diagnostic, ...]]:

@@ -55,6 +55,11 @@ class Applied:
     was_in_doubt: bool = False
     """Whether a creation's answer was lost: then there may be two of what was created."""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every step of the plan was done."""
+        return all(outcome is Outcome.DONE for outcome in self.outcomes.values())
+
 
 class Undertaking:
     """`begin` until it gives nothing, then `end` each step when its conversation has ended, and `begin` again. `stop`

@@ -70,8 +70,7 @@ def report(console: Console, result: Result) -> int:
         console.conclude(Counts(), operation)
         return 0
     counts = Counts(applied.added, applied.changed, applied.destroyed, applied.imported)
-    unfinished = [o for o in applied.outcomes.values() if o is not Outcome.DONE]
-    if not unfinished:
+    if applied.is_whole:
         counts = replace(counts, forget=count(result.plan.changes).forget)
         console.diagnose(applied.diagnostics)
         console.conclude(counts, operation)

@@ -43,7 +43,7 @@ def history(console: Console, **flags: Any) -> None:
         if flags["json"]:
             click.echo(json.dumps(asdict(version)))
             continue
-        plan = f", plan {version.plan[:12]}" if version.plan else ""
+        plan = f", plan {version.plan[:12]}{' in part' if version.partial else ''}" if version.plan else ""
         told = f"{version.at or 'earlier'}  {safe(version.who)}, {safe(version.operation) or 'without a lock'}{plan}"
         console.note(f"{version.serial:>6}  {told}, {version.resources} resources")
 

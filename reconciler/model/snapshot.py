@@ -47,8 +47,8 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One snapshot that was written: when, by whom, in which operation and for which plan (its fingerprint). `sha` is
-    of its bytes, `previous` that of the version before it."""
+    """One snapshot that was written: when, by whom, in which operation and for which plan (its fingerprint), which was
+    carried out whole unless it is `partial`. `sha` is of its bytes, `previous` that of the version before it."""
 
     serial: int
     sha: str
@@ -57,4 +57,5 @@ class Version:
     who: str = ""
     operation: str = ""
     plan: str = ""
+    partial: bool = False
     resources: int = 0

@@ -72,6 +72,7 @@ class StateDocument(_Document):
     who: Annotated[str, Field(description="Who wrote it.")] = ""
     operation: Annotated[str, Field(description="What for: apply, destroy, state...")] = ""
     plan: Annotated[str, Field(description="The fingerprint of the plan that led to it.")] = ""
+    partial: Annotated[bool, Field(description="That plan was not carried out whole.")] = False
     secret_key: Annotated[
         str,
         Field(
@@ -101,6 +102,7 @@ class Origin:
     who: str = ""
     operation: str = ""
     plan: str = ""
+    partial: bool = False
 
 
 def state_schema() -> dict[str, Any]:
@@ -174,7 +176,8 @@ def read_version(data: bytes) -> Version | None:
     if not is_ours:
         return None
     said = {name: raw.get(name, "") for name in ("previous", "at", "who", "operation", "plan")}
-    return Version(raw["serial"], digest_of(data), **said, resources=len(raw["resources"]))
+    partial = raw.get("partial", False)
+    return Version(raw["serial"], digest_of(data), **said, partial=partial, resources=len(raw["resources"]))
 
 
 def digest_of(data: bytes) -> str:

@@ -51,13 +51,13 @@ class KeptStore:
         self._seen = _Seen(kept.mark, snapshot.serial, digest_of(kept.data))
         return snapshot
 
-    def write(self, snapshot: Snapshot, plan: str = "") -> None:
+    def write(self, snapshot: Snapshot, plan: str = "", partial: bool = False) -> None:
         seen = self._last_seen()
         if snapshot.serial <= seen.serial:
             raise self._overtaken(snapshot.serial, seen.serial)
         if relevant(self._journal.unknown(), seen.serial):
             raise self._unrecovered()
-        data = encode(snapshot, self._origin(seen.sha, plan))
+        data = encode(snapshot, self._origin(seen.sha, plan, partial))
         try:
             mark = self.medium.save(data, seen.mark, snapshot.serial)
         except Lost:
@@ -158,11 +158,11 @@ class KeptStore:
             self.read()
         return self._seen or _Seen()
 
-    def _origin(self, previous: str, plan: str) -> Origin:
+    def _origin(self, previous: str, plan: str, partial: bool) -> Origin:
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         holder = self._lease.holder if self._lease else new_holder("")
         fence = self._lease.fence if self._lease else 0
-        return Origin(uuid4().hex, fence, previous, now, holder.who, holder.operation, plan)
+        return Origin(uuid4().hex, fence, previous, now, holder.who, holder.operation, plan, partial)
 
     def _unrecovered(self) -> Refused:
         told = f"An earlier run broke off, and the journal of {self.medium.name} holds what it did"
