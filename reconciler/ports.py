@@ -16,7 +16,7 @@ conversation is performed by real drivers, by a simulator, or by a test that pla
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -24,7 +24,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from reconciler.keeping import Keep, Recall
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic, Refused
-from reconciler.model.resource import Attributes, Observed
+from reconciler.model.resource import Attributes, Observed, Promise
 from reconciler.model.snapshot import Snapshot, Version
 
 T = TypeVar("T")
@@ -169,35 +169,40 @@ class Provider(Protocol):
 
     def observe(self, kinds: frozenset[str]) -> Conversation[tuple[Observed, ...]]:
         """Every object of those kinds, by bulk lists."""
-        ...
 
     def look(self, target: Target) -> Conversation[Observed | None]:
         """The object as it is now; None if it is gone. Without `remote`, the object with the target's natural key."""
-        ...
 
     def create(self, target: Target) -> Conversation[Observed]:
         """Make it, find out its id whatever the answer, and prove every attribute by reading it back. Incomplete if
         it is there but not as wanted."""
-        ...
+
+    def follow(self, kind: str, location: str) -> Conversation[Promise]:
+        """What became of an object of that kind whose creation was accepted with `location` (a Location header) to
+        follow its making by. One look: nothing is waited for. Never raises for what is not known there (any more)."""
 
     def update(self, target: Target, changed: frozenset[str]) -> Conversation[Observed]:
         """Bring the attributes `changed` to `target.attributes`, removing access before granting any; read back."""
-        ...
 
     def transition(self, target: Target, event: str) -> Conversation[None]:
         """Command the lifecycle event. The caller waits for the state it leads to."""
-        ...
 
     def delete(self, target: Target) -> Conversation[None]:
         """Delete it; success if it is already gone."""
-        ...
+
+
+Leave: TypeAlias = Callable[[], Awaitable[None]]
+"""Taken at the very moment at which a request is about to leave; what it raises keeps the request from leaving."""
 
 
 class Transport(Protocol):
     """The wire: authentication, rate-limit budget, serialised lanes. Never raises for an HTTP status or a broken
-    connection; raises Refused where no answer could be had at all (unresolvable secret, refused credentials)."""
+    connection; raises Refused where no answer could be had at all (unresolvable secret, refused credentials).
 
-    async def exchange(self, call: Call) -> Answer: ...
+    Every wait comes before `leave` is taken, and it is taken for every attempt: then the request is on its way at once,
+    and is given up when its time is over."""
+
+    async def exchange(self, call: Call, leave: Leave | None = None) -> Answer: ...
 
     async def close(self) -> None: ...
 
@@ -235,7 +240,6 @@ class Lease(Protocol):
 
     def remaining(self) -> float:
         """Seconds for which nobody else can get it, by a monotonic clock; 0 once it is lost, infinity if it lasts."""
-        ...
 
 
 class Store(Protocol):
@@ -244,45 +248,35 @@ class Store(Protocol):
 
     def describe(self) -> str:
         """Where that is."""
-        ...
 
     def read(self) -> Snapshot | None:
         """The snapshot, or None for a workspace that never had one."""
-        ...
 
-    def write(self, snapshot: Snapshot, plan: str = "", partial: bool = False) -> None:
+    def write(self, snapshot: Snapshot, plan: str = "") -> None:
         """Replace the snapshot (`serial` more than what is there) durably and atomically; keep the old ones.
-        `plan` is the fingerprint of the plan that led to it, `partial`: without having been carried out whole."""
-        ...
+        `plan` is the fingerprint of the plan that led to it."""
 
     def lock(self, operation: str, timeout: float) -> AbstractContextManager[Lease]:
         """Hold the workspace exclusively; Refused(lock.held), showing the holder, after `timeout` seconds."""
-        ...
 
     def force_unlock(self, lock_id: str) -> None:
         """Take the lock from its holder. Refused where there is nothing to take (`lock.not-held`), where it is
         another's (`lock.other`), or where its holder can't be kept from going on (`lock.alive`)."""
-        ...
 
     def append(self, entries: Sequence[Mapping[str, Any]]) -> None:
         """Add entries to the journal; on return they are durable."""
-        ...
 
     def tail(self) -> Sequence[Mapping[str, Any]]:
         """The journal's entries since the last snapshot, oldest first."""
-        ...
 
     def settle(self) -> None:
         """Forget journal entries that the written snapshot already accounts for."""
-        ...
 
     def history(self) -> Sequence[Version]:
         """The versions that are kept, newest first. Refused (`state.history`) if a byte of one was changed."""
-        ...
 
     def past(self, serial: int) -> Snapshot:
         """The snapshot as it was; Refused (`state.no-version`) if that isn't kept."""
-        ...
 
     def close(self) -> None: ...
 
@@ -293,7 +287,6 @@ class Clock(Protocol):
     @property
     def origin(self) -> str:
         """What `monotonic` counts from: counts of the same origin can be compared; empty if none can."""
-        ...
 
     def monotonic(self) -> float: ...
 

@@ -14,6 +14,7 @@ from reconciler.apply.clock import SystemClock
 from reconciler.apply.drive import GroupCommit, Hands, perform
 from reconciler.apply.event import Event
 from reconciler.apply.observing import OBSERVING, observe
+from reconciler.apply.quarantine import MARGIN
 from reconciler.config.configuration import Configuration
 from reconciler.config.settings import FileStoreSettings, OktaSettings, SandboxSettings, Settings
 from reconciler.model.address import Address
@@ -104,11 +105,16 @@ class Home:
         return okta.request_timeout_seconds if okta is not None else 10.0
 
     @property
+    def margin(self) -> float:
+        """The longest from the moment that an intent bears to its request's being on the way, in seconds."""
+        return min(MARGIN, self.patience / 6)
+
+    @property
     def quarantine(self) -> float:
         """For how long a request of which nothing was heard may still take effect, in seconds."""
         okta = self.settings.provider.okta
         # The embedded sandbox ends with us, and with it all that is on the way.
-        return self.patience + okta.late_seconds if okta is not None else 0.0
+        return self.margin + self.patience + okta.late_seconds if okta is not None else 0.0
 
     def store(self) -> KeptStore:
         return self.shelf.open(self.workspace)
@@ -138,6 +144,7 @@ class Live:
     _transport: Transport
     _outlook: Outlook
     patience: float
+    margin: float
     quarantine: float
     _doors: list[FetchDoor] = field(default_factory=list)
 
@@ -181,7 +188,7 @@ class Live:
         from reconciler.apply.session import Interrupts, undertake
 
         hands = Hands(self._transport, SystemClock(), GroupCommit(books.store.append), lease=books.lease)
-        hands = replace(hands, patience=self.patience, quarantine=self.quarantine)
+        hands = replace(hands, patience=self.patience, margin=self.margin, quarantine=self.quarantine)
         keeper = SecretFiles(self._outlook.directory)
         hands = replace(hands, door=self._doors[-1] if self._doors else None, keeper=keeper)
         interrupts = Interrupts()
@@ -216,7 +223,7 @@ def open_live(home: Home, read_only: bool = False) -> Iterator[Live]:
         doors: list[FetchDoor] = []
         try:
             provider = OktaProvider(quarantine=home.quarantine, callback=outlook.callback)
-            yield Live(name, provider, runner, transport, outlook, home.patience, home.quarantine, doors)
+            yield Live(name, provider, runner, transport, outlook, home.patience, home.margin, home.quarantine, doors)
         finally:
             for door in doors:
                 runner.run(door.close())

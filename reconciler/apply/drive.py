@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.apply.quarantine import QUARANTINE
+from reconciler.apply.departure import Departure, Terms
+from reconciler.apply.quarantine import MARGIN, QUARANTINE
 from reconciler.keeping import Keep, Keeper, Recall
-from reconciler.model.diagnostic import Refused, error
+from reconciler.model.diagnostic import Refused
 from reconciler.ports import (
     Clock,
     Conversation,
@@ -39,9 +40,9 @@ class Hands:
     """What a driver works with. `journal` takes entries and returns once those that must be durable are; it is None
     where nothing is written (observing). `sleep` waits, and may raise into the conversation instead. `door` leads to
     foreign hosts; None where nobody asks them anything. Nothing is written while the `lease` has less left than a
-    request may take, `patience` in seconds: it could arrive after another run began. `quarantine` is the time in
-    seconds for which a request of which nothing was heard may still take effect. `keeper` keeps secrets that are given
-    to us."""
+    request may take, `patience` in seconds: it could arrive after another run began; nor later than `margin` seconds
+    after the moment that its intent bears. `quarantine` is the time in seconds for which a request of which nothing
+    was heard may still take effect. `keeper` keeps secrets that are given to us."""
 
     transport: Transport
     clock: Clock
@@ -50,6 +51,7 @@ class Hands:
     door: FetchDoor | None = None
     lease: Lease | None = None
     patience: float = 0.0
+    margin: float = MARGIN
     quarantine: float = QUARANTINE
     keeper: Keeper | None = None
 
@@ -62,6 +64,7 @@ async def perform(conversation: Conversation[T], hands: Hands, width: int = 10) 
     """
     result: Any = None
     failure: Exception | None = None
+    departure = Departure(Terms(hands.journal, hands.clock, hands.lease, hands.patience, hands.margin))
     try:
         while True:
             try:
@@ -71,21 +74,19 @@ async def perform(conversation: Conversation[T], hands: Hands, width: int = 10) 
                 return value
             result, failure = None, None
             try:
-                result = await _perform_effect(effect, hands, width)
+                result = await _perform_effect(effect, hands, width, departure)
             except Exception as caught:
                 failure = caught
     finally:
         conversation.close()
 
 
-async def _perform_effect(effect: Effect, hands: Hands, width: int) -> Any:
+async def _perform_effect(effect: Effect, hands: Hands, width: int, departure: Departure) -> Any:
     match effect:
         case Read(call):
             return await hands.transport.exchange(call)
         case Send(call):
-            if hands.lease is not None:
-                _require_time(hands.lease, hands.patience)
-            return await hands.transport.exchange(call)
+            return await departure.send(call, hands.transport)
         case Fetch():
             if hands.door is None:
                 raise RuntimeError("a foreign host was to be asked where there is no way to one")
@@ -99,9 +100,7 @@ async def _perform_effect(effect: Effect, hands: Hands, width: int) -> Any:
         case Now():
             return hands.clock.monotonic()
         case Journal(entry):
-            if hands.journal is None:
-                raise RuntimeError("a write was attempted where nothing may be written")
-            return await hands.journal([entry])
+            return await departure.write(entry)
         case Together(conversations):
             return await _perform_together(conversations, hands, width)
 
@@ -110,12 +109,6 @@ def _keeper(hands: Hands) -> Keeper:
     if hands.keeper is None:
         raise RuntimeError("a secret was to be kept where there is no place for one")
     return hands.keeper
-
-
-def _require_time(lease: Lease, patience: float) -> None:
-    if lease.remaining() <= patience:
-        told = "The lock of the state is lost, or can't be renewed in time: nothing more is sent"
-        raise Refused([error("lock.lost", told, "What was done is recorded, or is found out by the next plan.")])
 
 
 async def _perform_together(conversations: Sequence[Conversation[Any]], hands: Hands, width: int) -> tuple[Any, ...]:

@@ -13,9 +13,11 @@ from typing import Any
 
 from reconciler.ports import Clock
 
-QUARANTINE = 60.0
+MARGIN = 5.0
+"""Seconds from the moment that an intent bears to its request's being on the way, at most."""
+QUARANTINE = 60.0 + MARGIN
 """Seconds, where an entry doesn't say its own: 30 for the request, and 30 for a live system that carries it out after
-it gave up on us, for lists that don't show it yet, and for the time between the journal and the wire."""
+it gave up on us and for lists that don't show it yet; and the time between the journal and the wire."""
 
 
 @dataclass(frozen=True, slots=True)

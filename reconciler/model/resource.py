@@ -83,3 +83,13 @@ class Observed:
     fingerprint: str | None = None
     links: Mapping[str, str] = field(default_factory=dict)
     computed: Attributes = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What became of an object whose making was accepted: it is there (`id`), it came to nothing (`failure` says why),
+    the live system is still at it (`is_open`), or, with none of these, nothing is known of it."""
+
+    id: str | None = None
+    failure: str | None = None
+    is_open: bool = False

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic, Refused, error
+from reconciler.model.resource import Promise
 from reconciler.okta.errors import printable, refusal
 from reconciler.okta.names import OPERATIONS, dig, text
 from reconciler.okta.pages import Item, fetch, own_path
@@ -82,13 +83,32 @@ def follow(answer: Answer, purpose: str, address: Address) -> Conversation[Item 
     return None
 
 
+def inquire(where: str, collection: str) -> Conversation[Promise]:
+    """What became of what is made in `collection` (the last segment of its path) and was accepted with the Location
+    `where`: that of an operation, or of the object itself. One look. Raises Refused if Okta refuses to be asked."""
+    location = location_of(Answer(202, {"location": where}))
+    if location is None or location.collection not in (OPERATIONS, collection):
+        return Promise()
+    if location.collection == collection:
+        return Promise(location.id)
+    operation = yield from fetch(location.path)
+    status = dig(operation, "status")
+    if operation is None or status in _SUCCEEDED:
+        return Promise(text(dig(operation, "resource", "id")))
+    if status in _FAILED:
+        return Promise(failure=_reason(operation))
+    return Promise(is_open=True)
+
+
+def _reason(operation: Item) -> str:
+    return printable(text(dig(operation, "errorDetails", "message")) or "no reason given")
+
+
 def _failure(operation: Item, purpose: str, address: Address) -> Diagnostic:
-    message = text(dig(operation, "errorDetails", "message")) or "no reason given"
     code = text(dig(operation, "errorDetails", "code"))
     known_by = f"(operation {printable(str(operation.get('id')))}{f', {printable(code)}' if code else ''})"
-    return error(
-        "okta.operation-failed", f"Okta could not {purpose} {address}: {printable(message)}", known_by, address=address
-    )
+    told = f"Okta could not {purpose} {address}: {_reason(operation)}"
+    return error("okta.operation-failed", told, known_by, address=address)
 
 
 def _pauses() -> Iterator[float]:

@@ -8,16 +8,25 @@ from typing import Any
 
 from reconciler.apply.quarantine import QUARANTINE
 from reconciler.model.diagnostic import Refused, error
-from reconciler.model.resource import Observed
+from reconciler.model.resource import Observed, Promise
 from reconciler.okta.associations import Associations, collection_of
 from reconciler.okta.authorization_servers import AuthorizationServers
 from reconciler.okta.client_auth_settings import ClientAuthSettings
 from reconciler.okta.family import Family
 from reconciler.okta.mcp_servers import McpServers
-from reconciler.okta.names import AUTHORIZATION_SERVERS, CLIENT_AUTH_SETTINGS, MCP_SERVERS
+from reconciler.okta.names import ASSOCIATIONS, AUTHORIZATION_SERVERS, CLIENT_AUTH_SETTINGS, MCP_SERVERS
+from reconciler.okta.operations import inquire
 from reconciler.okta.org import OrgNames
 from reconciler.okta.pages import Item, collect
 from reconciler.ports import Conversation, Target, Together
+
+_COLLECTIONS = {
+    "mcp_server": MCP_SERVERS.rpartition("/")[2],
+    "association": ASSOCIATIONS,
+    "client_registration": CLIENT_AUTH_SETTINGS.rpartition("/")[2],
+    "authorization_server": AUTHORIZATION_SERVERS.rpartition("/")[2],
+}
+"""By kind, the last segment of the path of the list that its objects stand in."""
 
 
 class OktaProvider:
@@ -53,6 +62,9 @@ class OktaProvider:
 
     def create(self, target: Target) -> Conversation[Observed]:
         return self._family(target).create(target)
+
+    def follow(self, kind: str, location: str) -> Conversation[Promise]:
+        return inquire(location, _COLLECTIONS.get(kind, ""))
 
     def update(self, target: Target, changed: frozenset[str]) -> Conversation[Observed]:
         return self._family(target).update(target, changed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.model.diagnostic import Refused, error
-from reconciler.ports import Answer, Call, Transport
+from reconciler.ports import Answer, Call, Leave, Transport
 
 _READING = frozenset({"GET", "HEAD"})
 
@@ -15,11 +15,11 @@ class ReadOnlyTransport:
     def __init__(self, inner: Transport) -> None:
         self._inner = inner
 
-    async def exchange(self, call: Call) -> Answer:
+    async def exchange(self, call: Call, leave: Leave | None = None) -> Answer:
         if call.method not in _READING:
             told = f"{call.method} {call.path} would change the live system, which is only looked at here"
             raise Refused([error("okta.read-only", told, "This is a mistake in the program; nothing was sent.")])
-        return await self._inner.exchange(call)
+        return await self._inner.exchange(call, leave)
 
     async def close(self) -> None:
         await self._inner.close()

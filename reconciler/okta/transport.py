@@ -19,7 +19,7 @@ from reconciler.okta.names import bucket
 from reconciler.okta.redaction import Redactor
 from reconciler.okta.throttle import Throttle
 from reconciler.okta.wire import Outgoing, Wire
-from reconciler.ports import Answer, Call
+from reconciler.ports import Answer, Call, Leave
 from reconciler.secrets.reader import SecretReader
 
 EMBEDDED = "http://sandbox.localhost"
@@ -89,37 +89,39 @@ class HttpTransport:
         auth = partial(_fixed_token, token)
         return cls(EMBEDDED, auth, app=app, limits=Limits(budget_percent=100), read=read)
 
-    async def exchange(self, call: Call) -> Answer:
+    async def exchange(self, call: Call, leave: Leave | None = None) -> Answer:
         url = self._url(call)
         # A Vault or a password manager may take its time, which is not to be everybody's.
         content = await asyncio.to_thread(self._content, call) if call.secrets else self._content(call)
         connection = self._connected()
+        headers = _HEADERS if content is None else {**_HEADERS, "content-type": call.content_type}
+        outgoing = Outgoing(call.method, url, headers, content, leave)
         if call.lane is None:
-            return await self._authenticated(connection, call, url, content)
+            return await self._authenticated(connection, outgoing)
         async with connection.lanes.setdefault(call.lane, asyncio.Lock()):
-            return await self._authenticated(connection, call, url, content)
+            return await self._authenticated(connection, outgoing)
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None and connection.loop is asyncio.get_running_loop():
             await connection.wire.close()
 
-    async def _authenticated(self, connection: _Connection, call: Call, url: str, content: bytes | None) -> Answer:
+    async def _authenticated(self, connection: _Connection, outgoing: Outgoing) -> Answer:
         """The answer; tried once more with new credentials if there are any after a 401, by which nothing was done."""
         post = partial(self._post_form, connection.wire)
-        headers = _HEADERS if content is None else {**_HEADERS, "content-type": call.content_type}
-        limit = bucket(call.method, urlsplit(url).path)
+        method, url = outgoing.method, outgoing.url
+        limit = bucket(method, urlsplit(url).path)
         answer: Answer | None = None
         while True:
             try:
-                credentials = await self._auth.headers(Attempt(call.method, url, answer), post)
+                credentials = await self._auth.headers(Attempt(method, url, answer), post)
             except Unanswered as unanswered:
                 return unanswered.answer
             if credentials is None and answer is not None:
                 return answer
             again = answer is not None
-            outgoing = Outgoing(call.method, url, {**headers, **(credentials or {})}, content)
-            answer = await self._budgeted(connection.wire, limit, outgoing)
+            complete = outgoing._replace(headers={**outgoing.headers, **(credentials or {})})
+            answer = await self._budgeted(connection.wire, limit, complete)
             if again or answer.status != 401:
                 return answer
 

@@ -20,7 +20,7 @@ import httpx
 from reconciler.model.spec import is_loopback
 from reconciler.okta.errors import printable
 from reconciler.okta.names import UNREADABLE
-from reconciler.ports import Answer
+from reconciler.ports import Answer, Leave
 
 if find_spec("sniffio") is None:
     # httpx and httpcore import it at every request, to tell asyncio from trio; each time the whole path is searched in
@@ -34,10 +34,13 @@ _ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_ex
 
 
 class Outgoing(NamedTuple):
+    """One request. `leave` is taken last of all, when nothing is left to be waited for."""
+
     method: str
     url: str
     headers: Mapping[str, str]
     content: bytes | None = None
+    leave: Leave | None = None
 
 
 class Wire:
@@ -55,10 +58,16 @@ class Wire:
 
     async def send(self, outgoing: Outgoing, scrub: Callable[[bytes], bytes]) -> Answer:
         """The answer, whatever it is; status 0 if the connection broke or took longer than the deadline. `scrub` takes
-        secrets out of what is not success."""
+        secrets out of what is not success. Raises what taking leave raises; nothing was sent then."""
         request = httpx.Request(outgoing.method, outgoing.url, headers=outgoing.headers, content=outgoing.content)
+        async with self._turns:
+            if outgoing.leave is not None:
+                await outgoing.leave()
+            return await self._exchange(request, scrub)
+
+    async def _exchange(self, request: httpx.Request, scrub: Callable[[bytes], bytes]) -> Answer:
         try:
-            async with self._turns, asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._timeout):
                 response, data = await self._round_trip(request)
         except (TimeoutError, httpx.TimeoutException):
             return Answer(0, lost=f"no answer from {self._host} within {self._timeout:g} s")

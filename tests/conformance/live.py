@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.apply.drive import Hands, perform
+from reconciler.apply.drive import Entries, Hands, perform
+from reconciler.apply.journal import Entry, journalled
 from reconciler.kinds import kinds
 from reconciler.model.address import Address
 from reconciler.model.lifecycle import State
 from reconciler.model.resource import Observed
 from reconciler.okta.provider import OktaProvider
 from reconciler.okta.transport import HttpTransport
-from reconciler.ports import Answer, Call, Conversation, Remote, Target, Transport
+from reconciler.ports import Answer, Call, Conversation, Leave, Remote, Target, Transport
 from reconciler.sandbox.app import Sandbox, SandboxOptions, create_app
 
 EPOCH = 1_790_000_000.0
@@ -52,9 +53,9 @@ class Counting:
     inner: Transport
     calls: list[Call]
 
-    async def exchange(self, call: Call) -> Answer:
+    async def exchange(self, call: Call, leave: Leave | None = None) -> Answer:
         self.calls.append(call)
-        return await self.inner.exchange(call)
+        return await self.inner.exchange(call, leave)
 
     async def close(self) -> None:
         await self.inner.close()
@@ -70,6 +71,7 @@ class Live:
         self.app: Sandbox = create_app(SandboxOptions(clock=lambda: EPOCH + self.elapsed, seed="laws", **options))
         self.transport = Counting(HttpTransport.to_app(self.app), [])
         self.provider = OktaProvider()
+        self.journal: list[Entry] = []
         self._runner = runner
 
     def monotonic(self) -> float:
@@ -83,8 +85,11 @@ class Live:
         return self._loop.time()
 
     def run(self, conversation: Conversation[Any], transport: Transport | None = None) -> Any:
-        hands = Hands(transport or self.transport, self)
-        return self._runner.run(perform(conversation, hands))
+        hands = Hands(transport or self.transport, self, self._journal)
+        return self._runner.run(perform(journalled(conversation, {"address": "a.b", "op": "create"}), hands))
+
+    async def _journal(self, entries: Entries) -> None:
+        self.journal += entries
 
     def raw(self, method: str, path: str, body: Any = None) -> Answer:
         return self._runner.run(self.transport.inner.exchange(Call(method, path, body=body)))

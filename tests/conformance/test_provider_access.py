@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reconciler.okta.access import Grant
 from reconciler.okta.authorization_servers import meet
 from reconciler.okta.proof import judge
-from reconciler.ports import Answer, Call
+from reconciler.ports import Answer, Call, Leave
 from tests.conformance.live import Live, changed, okta_server, open_live
 
 CLIENTS, SCOPES, GRANTS = ("0oa1", "0oa2", "0oa3"), ("a", "b", "c"), ("jwt-bearer", "client_credentials")
@@ -59,8 +59,8 @@ class Watching:
         self.live = live
         self.states: list[set[tuple[str, str, str]]] = []
 
-    async def exchange(self, call: Call) -> Answer:
-        answer = await self.live.transport.exchange(call)
+    async def exchange(self, call: Call, leave: Leave | None = None) -> Answer:
+        answer = await self.live.transport.exchange(call, leave)
         if call.method != "GET":
             objects = await self.live.transport.exchange(Call("GET", "/sandbox/objects"))
             self.states.append(granted(objects.body["objects"]))

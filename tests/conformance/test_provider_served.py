@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from reconciler.apply.clock import SystemClock
-from reconciler.apply.drive import Hands, perform
+from reconciler.apply.drive import Entries, Hands, perform
+from reconciler.apply.journal import journalled
 from reconciler.config.settings import OktaAuth, OktaSettings
 from reconciler.kinds import kinds
 from reconciler.model.diagnostic import Refused
@@ -39,15 +40,22 @@ def address() -> Iterator[str]:
     app.close()
 
 
+ABOUT = {"address": "a.b", "op": "create"}
+
+
+async def _forget(entries: Entries) -> None:
+    """A journal that nobody reads."""
+
+
 def run(address: str, monkeypatch: pytest.MonkeyPatch, token: str, *conversations: Any) -> list[Any]:
     monkeypatch.setenv("SERVED_TOKEN", token)
 
     async def work() -> list[Any]:
         transport = HttpTransport.to_org(OktaSettings(org_url=address, auth=OktaAuth(token={"env": "SERVED_TOKEN"})))
         try:
-            hands = Hands(transport, SystemClock())
+            hands = Hands(transport, SystemClock(), _forget)
             return [
-                await (transport.exchange(one) if isinstance(one, Call) else perform(one, hands))
+                await (transport.exchange(one) if isinstance(one, Call) else perform(journalled(one, ABOUT), hands))
                 for one in conversations
             ]
         finally:

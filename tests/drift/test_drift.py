@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from reconciler.drift import DriftClass
 from reconciler.model.diagnostic import Refused
 from reconciler.okta.read_only import ReadOnlyTransport
-from reconciler.ports import Answer, Call
+from reconciler.ports import Answer, Call, Leave
 from tests.drift.metamorphic import Edit, injections, metamorphic
 from tests.drift.stage import CONFIGURATION, Applied, Org, run, sandbox, write
 
@@ -170,7 +170,7 @@ def test_the_wire_refuses_what_could_write(method: str) -> None:
     sent: list[Call] = []
 
     class Recording:
-        async def exchange(self, call: Call) -> Answer:
+        async def exchange(self, call: Call, leave: Leave | None = None) -> Answer:
             sent.append(call)
             return Answer(200)
 

@@ -23,7 +23,7 @@ from reconciler.model.snapshot import Snapshot
 from reconciler.plan.change import Action, Change
 from reconciler.plan.document import Basis, Plan
 from reconciler.plan.step import Op, Step
-from reconciler.ports import Answer, Call, Conversation, Read, Remote, Send, Sleep, Target
+from reconciler.ports import Answer, Call, Conversation, Leave, Read, Remote, Send, Sleep, Target
 
 LOST_BEFORE, LOST_AFTER = "the request never arrives", "the answer never arrives"
 Fault = Answer | str | Exception | None
@@ -75,11 +75,13 @@ class World:
     in_flight: int = 0
     most_in_flight: int = 0
 
-    async def exchange(self, call: Call) -> Answer:
+    async def exchange(self, call: Call, leave: Leave | None = None) -> Answer:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
             await asyncio.sleep(0)
+            if leave is not None:
+                await leave()
             return self.answer(call)
         finally:
             self.in_flight -= 1

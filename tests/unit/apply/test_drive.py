@@ -39,6 +39,7 @@ def test_every_effect_is_answered_with_its_result() -> None:
         results.append((yield Sleep(2.5, "why")))
         results.append((yield Now()))
         results.append((yield Read(Call("GET", "/none"))).status)
+        results.append((yield Journal({"kind": "intent"})))
         results.append((yield Send(Call("PATCH", "/none"), "update")).status)
         results.append((yield Journal({"kind": "done"})))
         results.append((yield Fetch("GET", "https://x")).detail)
@@ -46,7 +47,7 @@ def test_every_effect_is_answered_with_its_result() -> None:
         return results
 
     hands = replace(scene.hands, door=Door())
-    assert run(talk(), hands) == [1000.0, None, 1002.5, 404, 404, None, "https://x", ()]
+    assert run(talk(), hands) == [1000.0, None, 1002.5, 404, None, 404, None, "https://x", ()]
 
 
 def test_nothing_is_written_without_a_journal_and_nothing_fetched_without_a_door() -> None:

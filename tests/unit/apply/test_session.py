@@ -20,7 +20,7 @@ from reconciler.model.snapshot import Snapshot
 from reconciler.plan.change import Action, Change
 from reconciler.plan.document import Plan
 from reconciler.plan.step import Op, Step
-from reconciler.ports import Answer, Call
+from reconciler.ports import Answer, Call, Leave
 from tests.unit.apply.stage import (
     FakeProvider,
     Stage,
@@ -223,9 +223,10 @@ def test_the_second_interrupt_cuts_off_and_leaves_the_intent_in_doubt() -> None:
     scene = stage()
 
     class Stuck:
-        async def exchange(self, call: Call) -> Answer:
-            if call.method == "GET":
+        async def exchange(self, call: Call, leave: Leave | None = None) -> Answer:
+            if leave is None:
                 return await scene.world.exchange(call)
+            await leave()
             scene.world.answer(call)
             presses.press()
             presses.press()

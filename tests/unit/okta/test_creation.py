@@ -138,7 +138,7 @@ def test_an_operation_without_end_is_given_up_and_the_list_read() -> None:
 
 def test_a_duplicate_of_our_own_lost_answer_is_ours() -> None:
     org = Org((LOST, "ems7"), DUPLICATE)
-    org.invisible = 20
+    org.invisible = 21
     assert org.create().id == "ems7"
     assert org.sent == 2
 

@@ -16,7 +16,7 @@ from reconciler.apply.interrupts import Interrupts
 from reconciler.apply.recovery import Recovered, recover
 from reconciler.apply.undertaking import Applied
 from reconciler.model.snapshot import Snapshot
-from reconciler.ports import Answer, Call
+from reconciler.ports import Answer, Call, Leave
 from reconciler.stores.file import FileStore
 from tests.unit.apply.stage import SECRET, Stage, plan_to_make, registration, row, server, stage
 
@@ -53,8 +53,8 @@ def test_what_was_cut_off_in_flight_is_found_by_the_next_run(tmp_path: Path) -> 
     scene, presses = stage(), Interrupts()
 
     class Slow:
-        async def exchange(self, call: Call) -> Answer:
-            answer = await scene.world.exchange(call)
+        async def exchange(self, call: Call, leave: Leave | None = None) -> Answer:
+            answer = await scene.world.exchange(call, leave)
             if len(scene.world.objects) == 3:
                 presses.press()
                 presses.press()
