@@ -22,14 +22,17 @@ it gave up on us and for lists that don't show it yet; and the time between the 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A point in time by two clocks: `count` seconds since `origin`, and seconds of the wall clock since the epoch."""
+    """A point in time by two clocks: `count` seconds since `origin`, and seconds of the wall clock since the epoch.
+    `waited` is for how many seconds whoever asks has been waiting by then."""
 
     count: float
     origin: str
     wall: float
+    waited: float = 0.0
 
     def later(self, count: float) -> Moment:
-        return Moment(count, self.origin, self.wall + count - self.count)
+        passed = count - self.count
+        return Moment(count, self.origin, self.wall + passed, self.waited + passed)
 
 
 def moment(clock: Clock) -> Moment:
@@ -50,7 +53,7 @@ def seconds_left(entry: Mapping[str, Any], now: Moment) -> float:
     """Seconds for which what `entry` announces may still happen; 0 once it can't.
 
     By the count of the same boot, which no step of the wall clock moves. Otherwise by the wall clock, and one that is
-    before the entry has gone wrong: then the whole time is waited.
+    before the entry has gone wrong: then the whole time is waited, from when the waiting began.
     """
     whole = float(entry.get("quarantine", QUARANTINE))
     if now.origin and entry.get("origin") == now.origin:
@@ -58,7 +61,7 @@ def seconds_left(entry: Mapping[str, Any], now: Moment) -> float:
     else:
         written = _epoch(str(entry.get("at", "")))
         age = 0.0 if written is None else now.wall - written
-    return min(max(whole - max(age, 0.0), 0.0), whole)
+    return min(max(whole - max(age, now.waited, 0.0), 0.0), whole)
 
 
 def _epoch(wall: str) -> float | None:

@@ -80,6 +80,15 @@ def test_what_is_not_there_is_waited_for_until_it_can_not_come() -> None:
     assert seen == ()
 
 
+@pytest.mark.parametrize("at", ["nonsense", "2099-01-01T00:00:00Z"])
+def test_a_time_that_went_wrong_is_waited_out_once(at: str) -> None:
+    scene = stage()
+    machine = scene.world.machine
+    entry = intent(server("a"), **{**stamp(machine, 60.0), "at": at, "origin": "another"})
+    _, slept = play(find_out(snapshot_of(), [entry], FakeProvider(), moment(machine)), scene)
+    assert sum(slept) == pytest.approx(60.0)
+
+
 def test_what_comes_late_is_adopted_as_soon_as_it_shows() -> None:
     scene = stage()
     scene.put(server("a"), "id7")
