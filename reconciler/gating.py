@@ -30,6 +30,7 @@ from reconciler.readiness.context import Baseline, Context, Options, Results
 from reconciler.readiness.credentials import SecretFacts, examine_secret
 from reconciler.readiness.gate import tally
 from reconciler.readiness.ruling import Ruling, rule
+from reconciler.readiness.trouble import troubles
 from reconciler.secrets.reader import SecretReader
 from reconciler.wiring import Home, Live, home_for, open_live
 
@@ -218,8 +219,8 @@ def _kept(home: Home, evidence: Evidence) -> tuple[Diagnostic, ...]:
 
 
 def _told(results: Results) -> str:
-    shut = [result for result in results if result.is_shut]
-    told = "; ".join(f"{result.check}: {result.evidence}" for result in shut[:2])
+    shut = [trouble.root for trouble in troubles(results) if trouble.is_shut]
+    told = "; ".join(f"{root.check}: {root.evidence}" for root in shut[:2])
     return f"{tally(results)} ({told})" if shut else tally(results)
 
 

@@ -17,7 +17,8 @@ from reconciler.model.lifecycle import State
 from reconciler.model.resource import Observed
 from reconciler.plan.step import Op
 from reconciler.ports import Conversation, Now, Target, Together
-from reconciler.readiness.gate import CheckResult, Evidence, Verdict, check_active, findings, is_open, tally
+from reconciler.readiness.gate import CheckResult, Evidence, Verdict, check_active, is_open, tally
+from reconciler.readiness.trouble import findings
 
 
 def transition(task: Task, about: Entry) -> Conversation[StepResult]:
@@ -145,7 +146,7 @@ def verify(task: Task, about: Entry) -> Conversation[StepResult]:
         checks += yield from _probe(task, waited.seen)
     # What is proven first: what could not be found out is often so because of it.
     ranked = sorted(checks, key=lambda check: check.verdict is not Verdict.FAIL)
-    shut = findings(task.step.address, [check for check in ranked if check.is_shut])
+    shut = findings(task.step.address, ranked)
     if shut:
         interrupted = waited.end is Judgement.INTERRUPTED
         return StepResult(diagnostics=shut, was_interrupted=interrupted, checks=checks)

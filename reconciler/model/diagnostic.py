@@ -29,6 +29,16 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Cause:
+    """What several diagnostics may have in common, so that people need be told only once. `told` and `advice` are
+    summary and detail without what this one is about; that is `hinders`, with a verb (`activate mcp_server.todo`)."""
+
+    told: str
+    hinders: str
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One message to the user.
 
@@ -43,6 +53,7 @@ class Diagnostic:
     span: Span | None = None
     address: Address | None = None
     snippet: str | None = None
+    cause: Cause | None = None
 
     @property
     def is_error(self) -> bool:

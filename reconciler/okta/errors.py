@@ -6,10 +6,11 @@ Okta API reference, "Errors": `errorCode`, `errorSummary`, `errorId`, `errorCaus
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from reconciler.model.address import Address
-from reconciler.model.diagnostic import Diagnostic, Refused, error
+from reconciler.model.diagnostic import Cause, Diagnostic, Refused, error
 from reconciler.okta.names import UNREADABLE, text
 from reconciler.ports import Answer, Call
 
@@ -27,6 +28,14 @@ _HINTS = {
     "E0000107": "Its state changed meanwhile; plan again.",
     "E0000195": "Something still refers to it, or changed it at the same time; plan again.",
 }
+_OF_ALL = frozenset({"E0000010", "E0000047"})
+"""Codes of refusals that are about none of the objects in particular."""
+_UNHEARD = {
+    True: "Nothing was changed. See whether the org can be reached from here, and provider.okta.org_url; then run the "
+    "same command again.",
+    False: "Whether it arrived is unknown; plan again to see what is there.",
+}
+"""What to do without an answer, by whether it was only read."""
 _VERBS = {"GET": "read", "POST": "write", "PUT": "replace", "PATCH": "update", "DELETE": "delete"}
 
 
@@ -49,23 +58,26 @@ def is_duplicate(answer: Answer) -> bool:
 def refusal(call: Call, answer: Answer, address: Address | None = None, purpose: str = "") -> Refused:
     """The answer as a reason to stop: what was asked, what Okta said, and how to find it in Okta's own logs."""
     what = f"{purpose or _VERBS.get(call.method, call.method)} {address or call.path.partition('?')[0]}"
-    return Refused([_diagnostic(what, answer, address)])
+    return Refused([_diagnostic(what, answer, address, call.method == "GET")])
 
 
-def _diagnostic(what: str, answer: Answer, address: Address | None) -> Diagnostic:
+def _diagnostic(what: str, answer: Answer, address: Address | None, is_read: bool) -> Diagnostic:
     code = error_code(answer)
     if answer.lost is not None:
-        detail = "Whether it arrived is unknown; plan again to see what is there."
-        return error("okta.no-answer", f"Could not {what}: {printable(answer.lost)}", detail, address=address)
+        lost = printable(answer.lost)
+        found = error("okta.no-answer", f"Could not {what}: {lost}", _UNHEARD[is_read], address=address)
+        return replace(found, cause=Cause(f"No answer from the org: {lost}", what, found.detail))
     if code is None:
+        told = _describe(answer)
         family = "auth.refused" if answer.status == 401 else f"okta.http-{answer.status}"
-        return error(family, f"Could not {what}: {_describe(answer)}", _trace(answer), address=address)
+        found = error(family, f"Could not {what}: {told}", _trace(answer), address=address)
+        return replace(found, cause=Cause(f"{told[:1].upper()}{told[1:]}", what, found.detail))
     family = "auth" if code in _AUTH or answer.status == 401 else "okta"
     summary = printable(text(answer.body.get("errorSummary")) or "no reason given")
-    lines = [*_cause_lines(answer), *([_HINTS[code]] if code in _HINTS else []), _trace(answer)]
-    return error(
-        f"{family}.{code}", f"Okta refused to {what}: {summary}", "\n".join(filter(None, lines)), address=address
-    )
+    detail = "\n".join(filter(None, [*_cause_lines(answer), _HINTS.get(code, ""), _trace(answer)]))
+    found = error(f"{family}.{code}", f"Okta refused to {what}: {summary}", detail, address=address)
+    is_common = family == "auth" or code in _OF_ALL or answer.status >= 500
+    return replace(found, cause=Cause(f"Okta refused: {summary}", what, detail)) if is_common else found
 
 
 def _describe(answer: Answer) -> str:

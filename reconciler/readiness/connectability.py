@@ -19,11 +19,13 @@ from reconciler.readiness.strict_json import texts
 
 
 class _Way(NamedTuple):
-    """One authorization server as a way to a token: `obstacle` says what is in it, which may not be `certain`."""
+    """One authorization server as a way to a token: `obstacle` says what is in it, which may not be `certain`. `cause`
+    is as in a CheckResult."""
 
     name: str
     obstacle: str = ""
     certain: bool = True
+    cause: str = ""
 
 
 def judge_connectability(subject: Subject) -> Conversation[Finding]:
@@ -46,8 +48,12 @@ def judge_connectability(subject: Subject) -> Conversation[Finding]:
         evidence = f"agents get tokens through {', '.join(open_ways)} only; {'; '.join(obstacles)}"
         return warned(evidence, "some", **facts)
     if any(not way.certain for way in ways):
-        return unknown(f"it can't be told whether agents get tokens: {'; '.join(obstacles)}", "undecided", **facts)
-    return failed(f"no agent can get a token for it: {'; '.join(obstacles) or 'nothing issues any'}", "none", **facts)
+        finding = unknown(f"it can't be told whether agents get tokens: {'; '.join(obstacles)}", "undecided", **facts)
+    else:
+        told = "; ".join(obstacles) or "nothing issues any"
+        finding = failed(f"no agent can get a token for it: {told}", "none", **facts)
+    causes = {way.cause for way in ways}
+    return finding._replace(cause=causes.pop()) if len(causes) == 1 else finding
 
 
 def _way_through(subject: Subject, association: Resource) -> Conversation[_Way]:
@@ -60,7 +66,7 @@ def _way_through(subject: Subject, association: Resource) -> Conversation[_Way]:
             return _Way(name, f"it is {seen.status if seen else 'not there'}")
     shut = yield from _shut(subject, association.address)
     if shut is not None:
-        return _Way(name, f"{shut.check}: {shut.evidence}", shut.verdict is Verdict.FAIL)
+        return _Way(name, f"{shut.check}: {shut.evidence}", shut.verdict is Verdict.FAIL, shut.why)
     if association.attributes.get("type") == "OKTA":
         return _Way(name)
     return (yield from _way_of_external(subject, association))
@@ -93,7 +99,7 @@ def _way_by_client(subject: Subject, name: str, client: Address) -> Conversation
         if observed[client] is None:
             return _Way(name, f"{client} is not there")
     shut = yield from _shut(subject, client)
-    return _Way(name, f"{client}: {shut.evidence}", shut.verdict is Verdict.FAIL) if shut else _Way(name)
+    return _Way(name, f"{client}: {shut.evidence}", shut.verdict is Verdict.FAIL, shut.why) if shut else _Way(name)
 
 
 def _shut(subject: Subject, address: Address) -> Conversation[CheckResult | None]:
@@ -108,7 +114,8 @@ def _published_ways(subject: Subject) -> Conversation[list[_Way]]:
     candidates = resource_candidates(subject.attributes["resource_url"], None)
     found = yield from find_document(subject.inquiry, candidates)
     if found.problem is not None:
-        return [_Way("its metadata", found.problem.evidence, found.problem.verdict is Verdict.FAIL)]
+        problem = found.problem
+        return [_Way("its metadata", problem.evidence, problem.verdict is Verdict.FAIL, problem.cause)]
     listed = texts(found.document or {}, "authorization_servers") or []
     ways: list[_Way] = []
     for issuer in listed[:5]:

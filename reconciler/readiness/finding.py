@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from reconciler.ports import Fetched
 from reconciler.readiness.gate import Verdict
@@ -12,10 +13,13 @@ from reconciler.readiness.gate import Verdict
 _JWT = re.compile(r"eyJ[\w-]{5,}(?:\.[\w-]*){0,4}")
 _LONGEST = 120
 TRANSIENT = frozenset({408, 425, 429})
+GIVEN_UP = "given-up"
+"""The problem of a request that wasn't made, because its host gave no answer before."""
 
 
 class Finding(NamedTuple):
-    """`code` tells kinds of one verdict apart, for machines. `blocking` and `remedy` override the catalogue's."""
+    """`code` tells kinds of one verdict apart, for machines. `blocking` and `remedy` override the catalogue's. `cause`
+    is as in a CheckResult."""
 
     verdict: Verdict
     evidence: str
@@ -23,6 +27,7 @@ class Finding(NamedTuple):
     facts: Mapping[str, Any] = {}
     remedy: str = ""
     blocking: bool | None = None
+    cause: str = ""
 
 
 def passed(evidence: str, **facts: Any) -> Finding:
@@ -57,17 +62,24 @@ def unanswered(url: str, answer: Fetched, *, split_horizon: bool = False) -> Fin
     Only what would hold from anywhere is a failure: a refused address, a certificate, a name that doesn't exist.
     """
     where = {"url": quoted(url)}
-    if answer.problem in ("policy", "url"):
-        code = "net.url" if answer.problem == "url" else "net.egress"
-        return failed(f"{quoted(url)} is not asked: {answer.detail}", code, **where)
-    if answer.problem == "dns" and not split_horizon:
-        return failed(f"{quoted(url)} can't be reached: {answer.detail}", "net.dns", **where)
-    if answer.problem == "tls":
-        return failed(f"{quoted(url)} can't be trusted: {answer.detail}", "net.tls", **where)
+    if answer.problem == "url":
+        return failed(f"{quoted(url)} is not asked: {answer.detail}", "net.url", **where)
     if answer.problem == "size":
         return failed(f"{quoted(url)} answers with more than is read", "net.size", **where)
-    if answer.problem is not None:
-        return unknown(f"{quoted(url)} gave no answer: {answer.detail}", "net.http", **where)
-    if answer.status >= 500 or answer.status in TRANSIENT:
-        return unknown(f"{quoted(url)} answers {answer.status}", "net.http", **where, status=answer.status)
-    return None
+    host = quoted(urlsplit(url).netloc.rpartition("@")[2])
+    if answer.problem == "policy":
+        finding, told = failed("", "net.egress", **where), f"is not asked: {answer.detail}"
+    elif answer.problem == "dns" and not split_horizon:
+        finding, told = failed("", "net.dns", **where), f"can't be reached: {answer.detail}"
+    elif answer.problem == "tls":
+        finding, told = failed("", "net.tls", **where), f"can't be trusted: {answer.detail}"
+    elif answer.problem is not None:
+        finding, told = unknown("", "net.http", **where), f"gave no answer: {answer.detail}"
+    elif answer.status >= 500 or answer.status in TRANSIENT:
+        finding, told = unknown("", "net.http", **where, status=answer.status), f"answers {answer.status}"
+    else:
+        return None
+    evidence = f"{quoted(url)} {told}"
+    if answer.problem == GIVEN_UP:
+        evidence = f"{quoted(url)} is not asked any more: {host} gave no answer before"
+    return finding._replace(evidence=evidence, cause=f"{host} {told}")

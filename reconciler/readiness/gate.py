@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import Any
 
 from reconciler.model.address import Address
-from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.lifecycle import State
 from reconciler.model.resource import Observed
 
@@ -41,7 +40,8 @@ class CheckResult:
     """`check` is stable, for machines (`lifecycle.active`); `remedy` says what to do unless it passed.
 
     `code` tells kinds of one verdict apart. `facts` are what was seen, redacted, for machines. `spec` is where the
-    rule comes from. `because` names the check, or the waiver, for which this one was skipped or doesn't block.
+    rule comes from. `because` names the check, or the waiver, for which this one was skipped or doesn't block. `cause`
+    says what a failure, or not knowing, only follows from: the same in all that follow from it.
     """
 
     check: str
@@ -54,6 +54,12 @@ class CheckResult:
     facts: Mapping[str, Any] = field(default_factory=dict)
     spec: tuple[str, ...] = ()
     because: str = ""
+    cause: str = ""
+
+    @property
+    def why(self) -> str:
+        """The cause of what follows from this result."""
+        return self.cause or f"{self.check} of {self.address}: {self.evidence}"
 
     @property
     def is_shut(self) -> bool:
@@ -103,34 +109,3 @@ def _class(check: CheckResult) -> str:
     if check.verdict in (Verdict.FAIL, Verdict.UNKNOWN) and check.because:
         return "waived"
     return {Verdict.PASS: "passed", Verdict.SKIP: "skipped"}.get(check.verdict, "warning")
-
-
-def findings(address: Address, checks: Iterable[CheckResult]) -> tuple[Diagnostic, ...]:
-    """What the gate of `address` has to say: errors for what keeps it shut, warnings for what doesn't."""
-    codes = {Verdict.FAIL: "gate.failed", Verdict.UNKNOWN: "gate.unknown", Verdict.WARN: "gate.warning"}
-    return tuple(
-        Diagnostic(
-            Severity.ERROR if check.is_shut else Severity.WARNING,
-            codes[check.verdict] if check.is_shut or check.verdict is Verdict.WARN else "gate.warning",
-            _summary(address, check),
-            _detail(check),
-            address=address,
-        )
-        for check in checks
-        if check.verdict in codes
-    )
-
-
-def _summary(address: Address, check: CheckResult) -> str:
-    evidence = check.evidence if check.check == ACTIVE else f"{check.check}: {check.evidence}"
-    if check.address == address:
-        return f"{address} is not activated: {evidence}" if check.is_shut else f"{address}: {evidence}"
-    if check.is_shut:
-        return f"{address} is not activated: it needs {check.address}, and {evidence}"
-    return f"{address} needs {check.address}, and {evidence}"
-
-
-def _detail(check: CheckResult) -> str:
-    if check.check == ACTIVE:
-        return check.remedy
-    return f"{check.remedy}\n`reconciler explain {check.check}` tells more.".lstrip()

@@ -47,7 +47,8 @@ def _judge_url(exchange: Exchange, split_horizon: bool) -> Finding:
 def _judge_egress(exchange: Exchange, split_horizon: bool) -> Finding:
     if exchange.answer.problem == "policy":
         url = quoted(exchange.request.url)
-        return failed(f"{url} is not asked: {exchange.answer.detail}", "BLOCKED_BY_POLICY", url=url)
+        finding = failed(f"{url} is not asked: {exchange.answer.detail}", "BLOCKED_BY_POLICY", url=url)
+        return _caused(finding, exchange, split_horizon)
     return passed("every address may be connected to")
 
 
@@ -55,14 +56,14 @@ def _judge_dns(exchange: Exchange, split_horizon: bool) -> Finding:
     if exchange.answer.problem == "dns":
         host = quoted(urlsplit(exchange.request.url).hostname)
         judge = unknown if split_horizon else failed
-        return judge(f"{host} can't be found: {exchange.answer.detail}", host=host)
+        return _caused(judge(f"{host} can't be found: {exchange.answer.detail}", host=host), exchange, split_horizon)
     return passed("every host name exists")
 
 
 def _judge_tls(exchange: Exchange, split_horizon: bool) -> Finding:
     host, days = quoted(urlsplit(exchange.request.url).hostname), exchange.answer.certificate_days
     if exchange.answer.problem == "tls":
-        return failed(f"{host} can't be trusted: {exchange.answer.detail}", host=host)
+        return _caused(failed(f"{host} can't be trusted: {exchange.answer.detail}", host=host), exchange, split_horizon)
     if days is not None and days < _SOON_DAYS:
         return warned(f"the certificate of {host} expires in {max(days, 0.0):.0f} days", "expires", host=host)
     return passed("every certificate is valid")
@@ -84,6 +85,12 @@ def _judge_redirect(exchange: Exchange, split_horizon: bool) -> Finding:
     nearby = exchange.request.method == "GET" and (target.startswith("/") or same_origin(url, target))
     judge = warned if nearby else failed
     return judge(f"{quoted(url)} redirects to {quoted(target) or 'nowhere'}, which is not followed", **facts)
+
+
+def _caused(finding: Finding, exchange: Exchange, split_horizon: bool) -> Finding:
+    """With the cause of whatever else had to do without this answer."""
+    found = unanswered(exchange.request.url, exchange.answer, split_horizon=split_horizon)
+    return finding._replace(cause=found.cause) if found is not None else finding
 
 
 _JUDGES: dict[str, Callable[[Exchange, bool], Finding]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from reconciler.model.address import Address
 from reconciler.ports import Conversation, Fetch, Fetched, Now, Sleep
 from reconciler.readiness.egress import Egress, Forbidden, place_of
-from reconciler.readiness.finding import TRANSIENT, quoted
+from reconciler.readiness.finding import GIVEN_UP, TRANSIENT, quoted
 from reconciler.readiness.gate import CheckResult
 from reconciler.readiness.payload import FORM
 
@@ -33,11 +33,12 @@ _UNREACHED = ("timeout", "connect", "broken")
 @dataclass(slots=True)
 class Memory:
     """What was answered and found, shared by all checks of one run of the program; times are of Now(). `asking` is
-    what is being asked at this moment: many servers share an authorization server, which is asked once."""
+    what is being asked at this moment: many servers share an authorization server, which is asked once. `unreached`
+    has, by host, why each of the requests got no answer that got none."""
 
     answers: dict[str, tuple[float, Fetched]] = field(default_factory=dict)
     results: dict[Address, tuple[float, tuple[CheckResult, ...]]] = field(default_factory=dict)
-    unreached: Counter[str] = field(default_factory=Counter)
+    unreached: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     asking: set[str] = field(default_factory=set)
 
 
@@ -117,8 +118,9 @@ class Inquiry:
             return Fetched(0, problem="url", detail=str(reason))
         if self._spent > _BUDGET:
             return Fetched(0, problem="timeout", detail=f"the {_BUDGET:.0f} s for this resource are spent")
-        if self._memory.unreached[host] >= _CIRCUIT:
-            return Fetched(0, problem="connect", detail=f"{host} is not asked again: {_CIRCUIT} requests got no answer")
+        failures = self._memory.unreached[host]
+        if len(failures) >= _CIRCUIT:
+            return Fetched(0, problem=GIVEN_UP, detail=failures[-1])
         answer = Fetched(0)
         for attempt in range(attempts):
             if attempt:
@@ -127,7 +129,7 @@ class Inquiry:
             if not _may_pass(answer) or _wants_more_patience(answer):
                 break
         if answer.problem in _UNREACHED:
-            self._memory.unreached[host] += 1
+            failures.append(answer.detail)
         return _with_patience(answer)
 
 

@@ -91,6 +91,7 @@ RESULT_SCHEMA: Mapping[str, Any] = {
         "evidence": {"type": "object"},
         "spec": {"type": "array", "items": {"type": "string"}},
         "because": {"type": "string", "description": "The check for which it was skipped, or how it is waived."},
+        "cause": {"type": "string", "description": "What it follows from; the same for all that follow from it."},
     },
 }
 """JSON Schema of what `encode_result` returns."""
@@ -110,4 +111,5 @@ def encode_result(result: CheckResult) -> dict[str, Any]:
         "evidence": dict(facts),
         "spec": list(result.spec),
         "because": result.because,
+        "cause": result.cause,
     }

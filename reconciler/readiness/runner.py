@@ -60,6 +60,7 @@ def result_of(check: Check, subject: Subject, finding: Finding, because: str = "
         facts=finding.facts,
         spec=check.spec,
         because=because,
+        cause=finding.cause,
     )
 
 
@@ -75,5 +76,6 @@ def _instead(check: Check, stopped: str, subject: Subject) -> Finding:
     blocks = CHECKS[stopped].blocks if finding.blocking is None else finding.blocking
     is_open = not blocks and finding.verdict in (Verdict.FAIL, Verdict.UNKNOWN)
     if check.blocks and is_open:
-        return Finding(Verdict.UNKNOWN, evidence, "prerequisite")
+        cause = result_of(CHECKS[stopped], subject, finding).why
+        return Finding(Verdict.UNKNOWN, evidence, "prerequisite", cause=cause)
     return skipped(evidence, "prerequisite" if finding.verdict is not Verdict.SKIP else finding.code)

@@ -20,6 +20,7 @@ from reconciler.readiness.discovery import (
     resource_candidates,
 )
 from reconciler.readiness.finding import Finding, failed, passed, quoted, skipped, unknown, warned
+from reconciler.readiness.gate import Verdict
 from reconciler.readiness.mcp import MODERN, Era, Meeting, discover_request, meet
 from reconciler.readiness.oauth import stranger
 from reconciler.readiness.runner import Family
@@ -233,7 +234,10 @@ def _judge_drift(subject: Subject) -> Conversation[Finding]:
     for association in subject.context.nested(subject.resource.address, "association"):
         issuer = subject.issuer_of(association)
         if issuer:
-            published[issuer] = (yield from subject.issuer_metadata(issuer)).document
+            found = yield from subject.issuer_metadata(issuer)
+            if found.problem is not None and found.problem.verdict is Verdict.UNKNOWN:
+                return found.problem
+            published[issuer] = found.document
     names = ("resource", "authorization_servers", "issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
     critical = {url: {name: (doc or {}).get(name) for name in names} for url, doc in published.items()}
     facts = {"digest": _digest(published), "critical": _digest(critical)}

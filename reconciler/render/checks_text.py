@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from reconciler.model.address import Address
 from reconciler.readiness.catalogue import CHECKS, Check
 from reconciler.readiness.gate import CheckResult, Verdict
+from reconciler.readiness.trouble import Trouble, names_of, troubles
 from reconciler.render.page import Page, columns, listing, safe
 
 _COLUMNS = (Verdict.PASS, Verdict.WARN, Verdict.FAIL, Verdict.UNKNOWN, Verdict.SKIP)
@@ -21,7 +22,8 @@ def render_results(by_address: Mapping[Address, tuple[CheckResult, ...]], page: 
     parts = [_table(by_address, page)]
     results = [result for results in by_address.values() for result in results]
     parts += [_list(address, own, page) for address, own in by_address.items()] if every else []
-    parts += [_result(result, page) for verdict in _TOLD for result in results if result.verdict is verdict]
+    found = troubles(results)
+    parts += [_trouble(trouble, page) for verdict in _TOLD for trouble in found if trouble.verdict is verdict]
     parts.append(_conclusion(results, page))
     return "\n\n".join(parts)
 
@@ -48,19 +50,24 @@ def _state(results: Iterable[CheckResult]) -> str:
     return "not ready" if any(result.verdict is Verdict.FAIL for result in shut) else "undecided"
 
 
-def _result(result: CheckResult, page: Page) -> str:
-    blocks = "" if result.is_shut else " (does not block)"
-    head = f"{page.paint(str(result.verdict), *_style(result))}  {page.paint(result.check, 'bold')}  "
-    lines = [f"{head}{safe(result.address)}{blocks}"]
-    lines += _indented(page, result.evidence, "")
-    lines += _indented(page, result.remedy, "Remedy: ")
-    lines += _indented(page, result.because if result.because.startswith("waived") else "", "")
-    lines += _indented(page, listing(result.spec) if result.remedy else "", "See ")
+def _trouble(trouble: Trouble, page: Page) -> str:
+    root, blocks = trouble.root, "" if trouble.is_shut else " (does not block)"
+    head = f"{page.paint(str(trouble.verdict), *_style(trouble.verdict))}  {page.paint(root.check, 'bold')}  "
+    lines = [f"{head}{safe(root.address)}{blocks}"]
+    lines += _indented(page, root.evidence, "")
+    if trouble.unmade:
+        count = f"{len(trouble.unmade)} check{'s' if len(trouble.unmade) != 1 else ''}"
+        lines += _indented(page, f"Because of it {count} can't be made:", "")
+        for address, checks in names_of(trouble.unmade).items():
+            lines += _indented(page, f"  {', '.join(checks)} of {address}", "")
+    lines += _indented(page, root.remedy, "Remedy: ")
+    lines += _indented(page, root.because if root.because.startswith("waived") else "", "")
+    lines += _indented(page, listing(root.spec) if root.remedy else "", "See ")
     return "\n".join(lines)
 
 
-def _style(result: CheckResult) -> tuple[str, ...]:
-    colour = _COLOURS.get(result.verdict)
+def _style(verdict: Verdict) -> tuple[str, ...]:
+    colour = _COLOURS.get(verdict)
     return ("bold", colour) if colour else ()
 
 

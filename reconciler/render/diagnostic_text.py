@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from reconciler.model.diagnostic import Diagnostic, Span
 from reconciler.render.page import Page, listing, safe, safe_lines
 
+_MOST = 20
+"""Lines of what one cause hinders."""
 _FRAMES = {True: ("╷", "│ ", "╵"), False: (",", "| ", "'")}
 
 
@@ -26,8 +28,9 @@ def render_diagnostic(diagnostic: Diagnostic, page: Page) -> str:
 
 
 def render_diagnostics(diagnostics: Iterable[Diagnostic], page: Page, compact_warnings: bool = False) -> str:
-    """All of them, errors last so that they are what a reader ends on; warnings in one line each when compact."""
-    given = list(diagnostics)
+    """All of them, errors last so that they are what a reader ends on; warnings in one line each when compact. What has
+    the same cause is told once."""
+    given = folded(diagnostics)
     warnings = [d for d in given if not d.is_error]
     errors = [d for d in given if d.is_error]
     parts = [render_diagnostic(d, page) for d in ([] if compact_warnings else warnings)]
@@ -35,6 +38,24 @@ def render_diagnostics(diagnostics: Iterable[Diagnostic], page: Page, compact_wa
         rows = [f"- {safe(d.summary)}{f' ({d.span})' if d.span else ''}" for d in warnings]
         parts.append("\n".join([page.paint("Warnings:", "bold", "yellow"), "", *rows]))
     return "\n".join(parts + [render_diagnostic(d, page) for d in errors])
+
+
+def folded(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Those of one cause as one diagnostic, in the place of the first: all that it hinders, and what to do about it."""
+    groups: dict[object, list[Diagnostic]] = {}
+    for index, diagnostic in enumerate(diagnostics):
+        cause = diagnostic.cause
+        groups.setdefault((diagnostic.code, cause.told) if cause else index, []).append(diagnostic)
+    return [_folded(group) if len(group) > 1 else group[0] for group in groups.values()]
+
+
+def _folded(group: list[Diagnostic]) -> Diagnostic:
+    causes = [diagnostic.cause for diagnostic in group if diagnostic.cause]
+    hindered = list(dict.fromkeys(cause.hinders for cause in causes))
+    more = [f"  and {len(hindered) - _MOST} more"] if len(hindered) > _MOST else []
+    lines = ["What couldn't be done because of it:", *(f"  {each}" for each in hindered[:_MOST]), *more]
+    detail = "\n".join([*lines, causes[0].advice])
+    return Diagnostic(group[0].severity, group[0].code, causes[0].told, detail)
 
 
 def one_line(diagnostics: Iterable[Diagnostic]) -> str:

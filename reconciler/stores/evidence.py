@@ -73,6 +73,7 @@ class _Result(_Model):
     evidence: dict[str, Any] = {}
     spec: tuple[str, ...] = ()
     because: str = ""
+    cause: str = ""
 
     def decoded(self) -> CheckResult:
         return CheckResult(
@@ -86,6 +87,7 @@ class _Result(_Model):
             facts=self.evidence,
             spec=self.spec,
             because=self.because,
+            cause=self.cause,
         )
 
 

@@ -512,6 +512,7 @@ CASES: tuple[Case, ...] = (
     Case("mcp.metadata_drift", "another name", WARN, READY, both(activated, edit(PRM, resource_name="New name"))),
     Case("mcp.metadata_drift", "another key set", FAIL, READY,
          both(activated, sub(lambda s, b: s.edit(EXT_META, jwks_uri=f"{b}/other")))),
+    Case("mcp.metadata_drift", "an issuer is down", UNKNOWN, READY, both(activated, page(EXT_META, DOWN))),
     Case("mcp.connectable", "XAA only", PASS, READY, only(ATTACHED)),
     Case("mcp.connectable", "STS only", PASS, READY, only(EXTERNAL)),
     Case("mcp.connectable", "one of two", WARN, READY, see(EXTERNAL, status=State.INACTIVE)),

@@ -9,6 +9,7 @@ from reconciler.model.diagnostic import Diagnostic, exit_code
 from reconciler.okta.errors import is_duplicate, printable, refusal
 from reconciler.okta.names import UNREADABLE
 from reconciler.ports import Answer, Call
+from reconciler.render.diagnostic_text import folded
 from tests.unit.okta.stage import DUPLICATE, LOST, okta_error
 
 CALL = Call("PATCH", "/resource-servers/api/v1/mcp-servers/ems1", body={"displayName": "x"})
@@ -100,3 +101,38 @@ def test_control_characters_do_not_reach_anybody() -> None:
     assert len(printable("x" * 10_000, 120)) == 120
     found = told(okta_error(400, "E0000001", "evil \x1b]0;title\x07"))
     assert found.summary.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("answer", "told_once"),
+    [
+        (okta_error(401, "E0000011", "Invalid token provided"), "Okta refused: Invalid token provided"),
+        (okta_error(429, "E0000047", "API rate limit exceeded"), "Okta refused: API rate limit exceeded"),
+        (okta_error(500, "E0000009", "Internal Server Error"), "Okta refused: Internal Server Error"),
+        (LOST, "No answer from the org: the connection broke"),
+        (Answer(503), "The server answered with status 503 and no reason"),
+    ],
+)
+def test_what_is_about_no_object_in_particular_is_told_once_to_people(answer: Answer, told_once: str) -> None:
+    paths = ("/api/v1/a", "/api/v1/b", "/api/v1/c")
+    every = [found for path in paths for found in refusal(Call("GET", path), answer).diagnostics]
+    assert len(every) == 3
+    (box,) = folded(every)
+    assert (box.code, box.summary) == (every[0].code, told_once)
+    assert box.detail.splitlines()[:4] == [
+        "What couldn't be done because of it:",
+        *(f"  read {path}" for path in paths),
+    ]
+    assert box.detail.endswith(every[0].detail)
+
+
+def test_what_is_wrong_with_one_object_is_told_of_each() -> None:
+    answer = okta_error(400, "E0000001", "Api validation failed: displayName")
+    every = [told(answer), told(answer)]
+    assert folded(every) == every
+    assert [d.cause for d in every] == [None, None]
+
+
+def test_a_read_that_got_no_answer_changed_nothing() -> None:
+    (found,) = refusal(Call("GET", "/api/v1/a"), LOST).diagnostics
+    assert found.detail.startswith("Nothing was changed. See whether the org can be reached")

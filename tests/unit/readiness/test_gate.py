@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from reconciler.model.address import Address
 from reconciler.model.lifecycle import State
 from reconciler.model.resource import Observed
-from reconciler.readiness.gate import CheckResult, Evidence, Verdict, check_active, findings, is_open
+from reconciler.readiness.gate import CheckResult, Evidence, Verdict, check_active, is_open
+from reconciler.readiness.trouble import findings
 
 NEEDED = Address("mcp_server.a/authorization_server.x")
 GATED = Address("mcp_server.a")
@@ -40,11 +41,12 @@ def test_evidence_gets_its_verdict(evidence: Evidence, verdict: Verdict, words: 
 
 @given(st.lists(st.sampled_from(Verdict)))
 def test_a_gate_is_open_exactly_if_it_has_no_error_to_say(verdicts: list[Verdict]) -> None:
-    checks = [CheckResult("c", NEEDED, verdict, "it is so", "change it") for verdict in verdicts]
+    checks = [CheckResult(f"c{i}", NEEDED, verdict, "it is so", "change it") for i, verdict in enumerate(verdicts)]
     said = findings(GATED, checks)
-    assert is_open(checks) == (not any(finding.is_error for finding in said))
-    assert len(said) == sum(v in (Verdict.FAIL, Verdict.UNKNOWN, Verdict.WARN) for v in verdicts)
+    assert is_open(checks) == (not said)
+    assert len(said) == sum(v in (Verdict.FAIL, Verdict.UNKNOWN) for v in verdicts)
     for finding in said:
+        assert finding.is_error
         assert finding.address == GATED
         assert NEEDED in finding.summary
         assert finding.code.startswith("gate.")

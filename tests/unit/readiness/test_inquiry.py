@@ -86,7 +86,7 @@ def test_a_host_that_never_answers_is_left_alone_and_another_is_not() -> None:
     for path in "abc":
         played.run(Inquiry(memory, Egress()).get(f"https://as.example/{path}"))
     given_up = played.run(Inquiry(memory, Egress()).get("https://as.example/d"))
-    assert (given_up.problem, len(played.asked)) == ("connect", 3)
+    assert (given_up.problem, len(played.asked)) == ("given-up", 3)
     assert played.run(Inquiry(memory, Egress()).get("https://other.example/")).status == 200
 
 

@@ -29,12 +29,13 @@ from reconciler.readiness.discovery import (
 from reconciler.readiness.egress import Egress
 from reconciler.readiness.external_server import EXTERNAL
 from reconciler.readiness.finding import Finding, quoted, unanswered
-from reconciler.readiness.gate import CheckResult, Verdict, findings, is_open
+from reconciler.readiness.gate import CheckResult, Verdict, is_open
 from reconciler.readiness.inquiry import Inquiry, Memory
 from reconciler.readiness.oauth import Said, read_said, stranger
 from reconciler.readiness.ruling import Waiver, encode_result, rule
 from reconciler.readiness.runner import Family, run_family
 from reconciler.readiness.server import SERVER
+from reconciler.readiness.trouble import findings
 
 PLACE = Address("mcp_server.s")
 
@@ -325,7 +326,7 @@ def test_strictness_makes_failures_of_warnings_that_block() -> None:
     assert not strict.is_ready
 
 
-def test_what_keeps_a_gate_shut_is_an_error_and_the_rest_a_warning() -> None:
+def test_what_keeps_a_gate_shut_is_an_error_and_the_rest_is_none() -> None:
     checks = [
         result("mcp.prm", Verdict.FAIL),
         result("mcp.url", Verdict.UNKNOWN),
@@ -337,8 +338,6 @@ def test_what_keeps_a_gate_shut_is_an_error_and_the_rest_a_warning() -> None:
     assert [(d.severity, d.code) for d in shown] == [
         (Severity.ERROR, "gate.failed"),
         (Severity.ERROR, "gate.unknown"),
-        (Severity.WARNING, "gate.warning"),
-        (Severity.WARNING, "gate.warning"),
     ]
     assert shown[0].summary == "mcp_server.s is not activated: mcp.prm: it is so"
     assert exit_code(shown) == 16
@@ -352,5 +351,5 @@ def test_a_result_as_json_has_everything_a_machine_wants() -> None:
     assert encoded["address"] == "mcp_server.s"
     assert encoded["verdict"] == "fail"
     assert set(encoded) == {
-        *("id", "address", "verdict", "blocking", "code", "message", "remedy", "evidence", "spec", "because")
+        *("id", "address", "verdict", "blocking", "code", "message", "remedy", "evidence", "spec", "because", "cause")
     }

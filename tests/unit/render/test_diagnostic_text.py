@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model.address import Address
-from reconciler.model.diagnostic import Span, error, warning
-from reconciler.render.diagnostic_text import one_line, render_diagnostic, render_diagnostics
+from reconciler.model.diagnostic import Cause, Diagnostic, Span, error, warning
+from reconciler.render.diagnostic_text import folded, one_line, render_diagnostic, render_diagnostics
 from reconciler.render.page import Page
 
 UNKNOWN = error(
@@ -70,3 +72,19 @@ def test_errors_come_last_and_warnings_may_be_compact() -> None:
 
 def test_one_line_names_the_first_and_counts_the_rest() -> None:
     assert one_line([error("a.b", name) for name in ("x", "y", "z")]) == "x, y and 1 more"
+
+
+def test_one_cause_is_told_once_where_its_first_stood_and_a_long_list_is_cut() -> None:
+    def hindered(number: int, told: str) -> Diagnostic:
+        cause = Cause(told, f"activate mcp_server.s{number}", "Try again.")
+        return replace(error("gate.unknown", f"mcp_server.s{number}: {told}", "More."), cause=cause)
+
+    lone = hindered(99, "another is down")
+    given = [error("a.b", "First"), *(hindered(n, "it is down") for n in range(23)), lone, error("a.b", "First")]
+    first, box, *rest = folded(given)
+    assert (first, rest) == (given[0], [lone, given[-1]])
+    assert (box.code, box.summary) == ("gate.unknown", "it is down")
+    lines = box.detail.splitlines()
+    assert lines[1] == "  activate mcp_server.s0"
+    assert lines[20:] == ["  activate mcp_server.s19", "  and 3 more", "Try again."]
+    assert render_diagnostics(given, Page()).count("Error: ") == 4
