@@ -50,12 +50,13 @@ class Call:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The answer to a call. Header names are lower-case; `body` is parsed JSON, or None. If the connection broke,
-    `status` is 0 and `lost` says how: whether a write happened is then unknown."""
+    `status` is 0 and `lost` says how: whether a write happened is then unknown, unless it wasn't even `sent`."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
     lost: str | None = None
+    sent: bool = True
 
     @property
     def ok(self) -> bool:
@@ -252,9 +253,9 @@ class Store(Protocol):
     def read(self) -> Snapshot | None:
         """The snapshot, or None for a workspace that never had one."""
 
-    def write(self, snapshot: Snapshot, plan: str = "") -> None:
+    def write(self, snapshot: Snapshot, plan: str = "", partial: bool = False) -> None:
         """Replace the snapshot (`serial` more than what is there) durably and atomically; keep the old ones.
-        `plan` is the fingerprint of the plan that led to it."""
+        `plan` is the fingerprint of the plan that led to it, `partial`: without having been carried out whole."""
 
     def lock(self, operation: str, timeout: float) -> AbstractContextManager[Lease]:
         """Hold the workspace exclusively; Refused(lock.held), showing the holder, after `timeout` seconds."""

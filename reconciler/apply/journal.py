@@ -26,7 +26,7 @@ FORMAT = 1
 START = "0" * 64
 """`prev` of the first line."""
 _MEANT = ("record", "natural_key", "parent_id")
-"""What a creation is recognised by after a crash; said once, with its first intent."""
+"""What a creation is recognised by after a crash; said with the first of its sends."""
 _OF_THE_LINE = ("format", "tool")
 """What a line says of itself, and not of what was done."""
 _TOOL = f"reconciler {__version__}"
@@ -55,13 +55,15 @@ def journalled(conversation: Conversation[T], about: Entry, outcomes: list[str] 
 
     The kinds of the outcomes are added to `outcomes` as they come.
     """
-    return _journalled(conversation, _Account(about, count(1), [] if outcomes is None else outcomes))
+    return _journalled(conversation, _Account(about, count(1), [] if outcomes is None else outcomes, []))
 
 
 class _Account(NamedTuple):
     about: Entry
     numbers: Iterator[int]
     outcomes: list[str]
+    purposes: list[str]
+    """Of the sends so far."""
 
 
 def _journalled(conversation: Conversation[T], account: _Account) -> Conversation[T]:
@@ -90,7 +92,10 @@ def _sent(send: Send, account: _Account) -> Conversation[Answer]:
     call, attempt = send.call, next(account.numbers)
     about = {key: value for key, value in account.about.items() if key not in _MEANT}
     about |= {"purpose": send.purpose, "attempt": attempt}
-    meant = {key: value for key, value in account.about.items() if key in _MEANT and attempt == 1}
+    account.purposes.append(send.purpose)
+    # Told again when the same is sent again: an intent is only written if its send comes to leave.
+    is_first = send.purpose == account.purposes[0]
+    meant = {key: value for key, value in account.about.items() if key in _MEANT and is_first}
     body_digest = digest([call.method, call.path, dict(call.query), call.body])
     yield Journal({"kind": "intent", **about, **meant, "body_digest": body_digest})
     try:
@@ -102,7 +107,7 @@ def _sent(send: Send, account: _Account) -> Conversation[Answer]:
         raise
     outcome = _outcome(answer)
     account.outcomes.append(outcome)
-    yield Journal({"kind": outcome, **about, "status": answer.status, **_told(send, answer)})
+    yield Journal({"kind": outcome, **about, "status": answer.status if answer.sent else 0, **_told(send, answer)})
     return answer
 
 
@@ -118,6 +123,8 @@ def _told(send: Send, answer: Answer) -> dict[str, str]:
 def _outcome(answer: Answer) -> str:
     if answer.ok:
         return "done"
+    if not answer.sent:
+        return "refused"
     is_open = answer.status == 408 or (answer.status in _SILENT and not isinstance(answer.body, Mapping))
     return "refused" if 400 <= answer.status < 500 and not is_open else "lost"
 
@@ -164,8 +171,9 @@ def read_lines(data: bytes, name: str) -> tuple[list[Entry], Link, int]:
     """The entries, where their chain ends, and how many bytes of `data` they are.
 
     A last line without its end was being written when the machine stopped: nothing was sent for it, and it is not
-    counted. Any other line that isn't what was written raises Refused (`state.journal`) with its number; one in a
-    format that is not known here, Refused (`state.newer`).
+    counted; one that has another byte in the place of its end was written whole. It and any other line that isn't what
+    was written raise Refused (`state.journal`) with their number; one in a format that is not known here, Refused
+    (`state.newer`).
     """
     entries: list[Entry] = []
     link = Link()
@@ -173,21 +181,23 @@ def read_lines(data: bytes, name: str) -> tuple[list[Entry], Link, int]:
     for number, line in enumerate(whole.split(b"\n")[:-1], start=1):
         entry = _read_line(line, link)
         if entry is None:
-            raise Refused(
-                [
-                    error(
-                        "state.journal",
-                        f"Line {number} of the journal of {name} isn't what was written there",
-                        "Nothing was changed. It may hold the only trace of objects that were just made: put it back "
-                        "as it was, if that can be had. Otherwise `reconciler state repair` keeps what comes before, "
-                        "and what was made and isn't recorded then shows in the next plan as already existing.",
-                    )
-                ]
-            )
+            raise _changed(number, name)
         _require_known(entry, number, name)
         entries.append({key: value for key, value in entry.items() if key not in _OF_THE_LINE})
         link = Link(link.seq + 1, entry["sha"])
+    if _read_line(data[len(whole) : -1], link) is not None:
+        raise _changed(len(entries) + 1, name)
     return entries, link, len(whole)
+
+
+def _changed(number: int, name: str) -> Refused:
+    told = f"Line {number} of the journal of {name} isn't what was written there"
+    way = (
+        "Nothing was changed. It may hold the only trace of objects that were just made: put it back as it was, if that "
+        "can be had. Otherwise `reconciler state repair` keeps what comes before, and what was made and isn't recorded "
+        "then shows in the next plan as already existing."
+    )
+    return Refused([error("state.journal", told, way)])
 
 
 def _require_known(entry: Entry, number: int, name: str) -> None:

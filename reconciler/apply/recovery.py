@@ -96,7 +96,7 @@ class _Recovery:
         return Recovered(found, tuple(notes), self.unclear, self.wait)
 
     def _settle(self, address: Address, told: Sequence[Entry]) -> Diagnostic | None:
-        intent = told[0]
+        intent = next(entry for entry in told if entry["kind"] == "intent")
         if intent["op"] == "delete":
             return _settle_delete(self.records, address, self.live)
         if intent["op"] == "update":

@@ -51,7 +51,7 @@ def make(creation: Creation) -> Conversation[str]:
         if is_duplicate(answer):
             listing = yield from creation.find()
             return (yield from _recognise(creation, listing, asked_at if in_doubt else None))
-        if not _may_have_happened(answer):
+        if not answer.sent or not _may_have_happened(answer):
             break
         in_doubt = True
         is_answered = answer.status in range(400, 500) and answer.status != 408

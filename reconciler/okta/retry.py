@@ -73,7 +73,7 @@ def _pause(call: Call, answer: Answer, attempt: int, again: bool) -> float | Non
     if (answer.status, error_code(answer)) in _MOMENTARY:
         return backoff
     broken = answer.status in (0, 408, 500, 502, 503, 504)
-    return backoff if broken and again and attempt + 1 < _BROKEN_ATTEMPTS else None
+    return backoff if broken and (again or not answer.sent) and attempt + 1 < _BROKEN_ATTEMPTS else None
 
 
 def _jitter(call: Call, attempt: int) -> float:

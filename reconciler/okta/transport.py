@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -116,7 +116,7 @@ class HttpTransport:
             try:
                 credentials = await self._auth.headers(Attempt(method, url, answer), post)
             except Unanswered as unanswered:
-                return unanswered.answer
+                return replace(unanswered.answer, sent=False)
             if credentials is None and answer is not None:
                 return answer
             again = answer is not None
