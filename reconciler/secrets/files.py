@@ -23,7 +23,10 @@ class SecretFiles:
             if secret is None:
                 path.unlink(missing_ok=True)
             else:
+                is_new = not path.parent.is_dir()
                 path.parent.mkdir(parents=True, exist_ok=True)
+                if is_new:
+                    _sync(path.parent.parent)
                 _replace(path, secret.reveal().encode())
         except OSError as problem:
             why = problem.strerror or type(problem).__name__
@@ -54,7 +57,17 @@ def _replace(path: Path, data: bytes) -> None:
         finally:
             os.close(descriptor)
         fresh.replace(path)
+        _sync(path.parent)
     except OSError:
         with suppress(OSError):
             fresh.unlink()
         raise
+
+
+def _sync(directory: Path) -> None:
+    """A name is on the disk once its directory is, and only then may anything be sent that relies on it."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

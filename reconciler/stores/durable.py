@@ -46,17 +46,16 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def replace_file(path: Path, data: bytes, backup: Path | None = None, copy: Path | None = None) -> None:
-    """Put `data` in the place of the file at `path`, whose old content becomes `backup`; `copy` becomes a second name
-    of the new one. Raises OSError.
+    """Put `data` in the place of the file at `path`, whose old content becomes `backup`; `copy` gets it first, in a
+    file of its own, so that what befalls the one doesn't befall the other. Raises OSError.
 
     A failed fsync is not tried again: the kernel may have dropped what it could not write.
     """
+    if copy is not None:
+        replace_file(copy, data)
     fresh = path.with_name(f".{path.name}.new")
     try:
         write_synced(fresh, data)
-        if copy is not None:
-            _keep(fresh, copy)
-            sync_directory(copy.parent)
         if backup is not None and path.exists():
             _keep(path, backup)
         fresh.replace(path)
@@ -65,6 +64,17 @@ def replace_file(path: Path, data: bytes, backup: Path | None = None, copy: Path
             fresh.unlink()
         raise
     sync_directory(path.parent)
+
+
+def make_directory(path: Path) -> None:
+    """With all above it; on return they are on the disk, so that what is put there can't vanish with them."""
+    missing = []
+    while not path.is_dir():
+        missing.append(path)
+        path = path.parent
+    for directory in reversed(missing):
+        directory.mkdir(exist_ok=True)
+        sync_directory(directory.parent)
 
 
 def write_synced(path: Path, data: bytes) -> None:
@@ -92,7 +102,7 @@ def sync_directory(path: Path) -> None:
 
 
 def _keep(path: Path, backup: Path) -> None:
-    """A second name for the file, which is never written again; a copy where the file system has no links."""
+    """A second name for the file, which loses its first one; a copy where the file system has no links."""
     link = backup.with_name(f".{backup.name}.new")
     link.unlink(missing_ok=True)
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reconciler.model.diagnostic import Refused, error
 from reconciler.ports import Holder
-from reconciler.stores.durable import reading, replace_file, sync_directory, write_all, writing
+from reconciler.stores.durable import make_directory, reading, replace_file, sync_directory, write_all, writing
 from reconciler.stores.kept import KeptStore
 from reconciler.stores.lock import FileLock
 from reconciler.stores.medium import Kept, Overtaken
@@ -63,7 +63,7 @@ class _Directory:
         with writing(self._state):
             if self._mark() != over:
                 raise Overtaken
-            self._history.mkdir(parents=True, exist_ok=True)
+            make_directory(self._history)
             replace_file(self._state, data, self._backup, self._history / f"{serial}.json")
             others = [number for number in self.versions() if number != serial]
             for old in {*others[: 1 - self.kept], *(number for number in others if number > serial)}:
@@ -124,14 +124,13 @@ class _Directory:
         return f"{status.st_ino} {status.st_mtime_ns} {status.st_size}"
 
     def _open_journal(self, size: int) -> int:
-        self._journal.parent.mkdir(parents=True, exist_ok=True)
-        is_new = not self._journal.exists()
+        make_directory(self._journal.parent)
         descriptor = os.open(self._journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             # A line that was being written when the machine stopped.
             os.ftruncate(descriptor, size)
-            if is_new:
-                sync_directory(self._journal.parent)
+            # Even if it was there: whoever made it may have been killed before its name was on the disk.
+            sync_directory(self._journal.parent)
         except OSError:
             os.close(descriptor)
             raise

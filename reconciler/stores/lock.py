@@ -15,7 +15,7 @@ from typing import Any
 
 from reconciler.model.diagnostic import Refused, error
 from reconciler.ports import Holder
-from reconciler.stores.durable import reading, write_all, writing
+from reconciler.stores.durable import make_directory, reading, write_all, writing
 from reconciler.stores.lease import age, decode_holder, describe, encode_holder, not_held, other
 from reconciler.stores.medium import Held, Lost
 
@@ -31,7 +31,7 @@ class FileLock:
     def acquire(self, holder: Holder) -> int:
         """The holder's number, or Held."""
         with writing(self._path):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_directory(self._path.parent)
             descriptor = _try_lock(self._path)
             if descriptor is None:
                 raise Held(decode_holder(_read(self._path)))

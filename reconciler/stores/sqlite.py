@@ -11,6 +11,7 @@ from threading import RLock
 from typing import Any
 
 from reconciler.model.diagnostic import Refused, error
+from reconciler.stores.durable import make_directory
 from reconciler.stores.lease import seconds
 from reconciler.stores.sql import SqlMedium
 
@@ -81,7 +82,7 @@ class _Sqlite:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(path.parent)
     is_new = not path.exists()
     connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
     try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +27,22 @@ def test_a_secret_is_kept_for_this_user_only_and_replaced(tmp_path: Path) -> Non
     files.keep(PLACE, None)
     files.keep(PLACE, None)
     assert files.recall(PLACE) is None
+
+
+def test_a_secret_is_on_the_disk_with_its_name_before_anything_relies_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    for name in ("fsync", "rename", "replace"):
+        original = getattr(os, name)
+
+        def call(*arguments: Any, real: Any = original, name: str = name) -> Any:
+            order.append("fsync" if name == "fsync" else "rename")
+            return real(*arguments)
+
+        monkeypatch.setattr(os, name, call)
+    SecretFiles(tmp_path).keep(PLACE, Secret("one"))
+    assert order == ["fsync", "fsync", "rename", "fsync"], "the new directory; the file and its name"
 
 
 def test_what_can_not_be_kept_is_refused_by_its_reference(tmp_path: Path) -> None:

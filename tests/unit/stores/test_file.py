@@ -274,6 +274,17 @@ def test_a_file_system_without_links_gets_a_copy_as_backup(tmp_path: Path, monke
     assert (backup["serial"], len(backup["resources"])) == (1, 1)
 
 
+def test_what_befalls_the_state_befalls_no_version_of_it(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    for serial in (1, 2):
+        store.write(snapshot(serial))
+    state = tmp_path / "default.json"
+    state.write_bytes(b"")
+    assert FileStore(tmp_path).past(2) == snapshot(2)
+    state.write_bytes((tmp_path / "default.history" / "2.json").read_bytes())
+    assert [version.serial for version in FileStore(tmp_path).history()] == [2, 1]
+
+
 def test_the_state_is_on_the_disk_before_it_takes_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
     for name in ("fsync", "rename", "replace"):
@@ -285,8 +296,8 @@ def test_the_state_is_on_the_disk_before_it_takes_its_name(tmp_path: Path, monke
 
         monkeypatch.setattr(os, name, call)
     FileStore(tmp_path).write(snapshot(1))
-    assert order == ["fsync", "rename", "fsync", "rename", "fsync"], (
-        "the file; its name as a version; its name, durably"
+    assert order == ["fsync", "fsync", "rename", "fsync", "fsync", "rename", "fsync"], (
+        "the directory of versions; the version and its name; the file and its name"
     )
 
 
