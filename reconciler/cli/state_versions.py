@@ -26,6 +26,7 @@ from reconciler.config.files import SourceFile
 from reconciler.config.loader import Inputs, load
 from reconciler.config.settings import StateSettings
 from reconciler.model.diagnostic import Refused, error
+from reconciler.model.snapshot import Version
 from reconciler.render.page import safe
 from reconciler.stores.kept import KeptStore
 
@@ -36,16 +37,28 @@ from reconciler.stores.kept import KeptStore
 @screen_options
 @reporting
 def history(console: Console, **flags: Any) -> None:
-    """List the versions of the state, newest first: when, who, in which operation, for which plan."""
+    """List the versions of the state, newest first: when, who, in which operation, for which plan.
+
+    A damaged one is listed as such, and makes the exit code 1.
+    """
     with closing(pipeline.home_of(project_of(flags)).store()) as store:
-        versions = store.history()
-    for version in versions:
+        listed = store.listing()
+    for serial, version, damage in listed:
         if flags["json"]:
-            click.echo(json.dumps(asdict(version)))
+            told = {"damage": damage.summary} if damage is not None else {}
+            click.echo(json.dumps({"serial": serial, **(asdict(version) if version is not None else {}), **told}))
             continue
-        plan = f", plan {version.plan[:12]}{' in part' if version.partial else ''}" if version.plan else ""
-        told = f"{version.at or 'earlier'}  {safe(version.who)}, {safe(version.operation) or 'without a lock'}{plan}"
-        console.note(f"{version.serial:>6}  {told}, {version.resources} resources")
+        shown = _told(version) if version is not None else ""
+        wrong = f"DAMAGED: {safe(damage.summary)}" if damage is not None else ""
+        console.note(f"{'now' if serial is None else serial:>6}  {'; '.join(part for part in (shown, wrong) if part)}")
+    if damages := [damage for _, _, damage in listed if damage is not None]:
+        raise Refused(damages)
+
+
+def _told(version: Version) -> str:
+    plan = f", plan {version.plan[:12]}{' in part' if version.partial else ''}" if version.plan else ""
+    by = f"{safe(version.who)}, {safe(version.operation) or 'without a lock'}{plan}"
+    return f"{version.at or 'earlier'}  {by}, {version.resources} resources"
 
 
 @click.command("rollback")
@@ -74,7 +87,10 @@ def rollback(console: Console, serial: int, auto_approve: bool, **flags: Any) ->
 @screen_options
 @reporting
 def repair(console: Console, auto_approve: bool, **flags: Any) -> None:
-    """Find out what is damaged, and put the newest sound version in its place."""
+    """Find out what is damaged, and put the newest sound version in its place.
+
+    The exit code is 1 as long as something is damaged.
+    """
     from reconciler.stores.repair import examine
     from reconciler.stores.repair import repair as mend
 
@@ -89,8 +105,8 @@ def repair(console: Console, auto_approve: bool, **flags: Any) -> None:
             console.note("Nothing is damaged.")
             return
         if not auto_approve:
-            console.note("Nothing was changed. -auto-approve repairs it, and keeps what is there in files.")
-            return
+            told = f"{store.describe()} is damaged, and nothing was changed"
+            raise Refused([error("state.damaged", told, "-auto-approve repairs it, and keeps what is there in files.")])
         _set_aside(console, home.states, store, f"{home.workspace}.damaged")
         mend(store, damage)
     if damage.serial is not None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from reconciler.model.diagnostic import Refused, error
+from reconciler.model.diagnostic import Diagnostic, Refused, error
 from reconciler.model.snapshot import Snapshot, Version
 from reconciler.ports import Lease
 from reconciler.stores.document import Origin, decode, digest_of, encode, read_version
@@ -27,6 +27,14 @@ class _Seen(NamedTuple):
     mark: str | None = None
     serial: int = 0
     sha: str = ""
+
+
+class Listed(NamedTuple):
+    """A version; of the state itself, if that is damaged, there is neither a serial nor what it says of its origin."""
+
+    serial: int | None
+    version: Version | None
+    damage: Diagnostic | None
 
 
 class KeptStore:
@@ -112,23 +120,35 @@ class KeptStore:
 
     def documents(self) -> list[tuple[int, bytes]]:
         """The serials and the bytes of the versions that are kept, oldest first."""
-        documents = [(serial, self.medium.version(serial) or b"") for serial in self.medium.versions()]
         kept = self.medium.load()
-        if kept is not None and (not documents or documents[-1][1] != kept.data):
-            documents.append((decode(kept.data, self.medium.name).serial, kept.data))
-        return documents
+        return self._documents(kept.data if kept is not None else None)
+
+    def listing(self) -> Sequence[Listed]:
+        """All that is kept, newest first, and what is wrong with each."""
+        listed: list[Listed] = []
+        damage: Diagnostic | None = None
+        try:
+            documents = self.documents()
+        except Refused as refused:
+            documents, damage = self._documents(None), refused.diagnostics[0]
+        for serial, data in documents:
+            version, before = read_version(data), listed[-1].version if listed else None
+            told = ""
+            if version is None or version.serial != serial:
+                version, told = None, f"Version {serial} of {self.medium.name} isn't what was written"
+            elif before is not None and version.previous != before.sha:
+                told = f"Version {serial} of {self.medium.name} was not made of version {before.serial} as it is now"
+            listed.append(Listed(serial, version, _tampered(told) if told else None))
+        if damage is not None:
+            listed.append(Listed(None, None, damage))
+        return listed[::-1]
 
     def history(self) -> Sequence[Version]:
-        versions: list[Version] = []
-        for serial, data in self.documents():
-            version = read_version(data)
-            if version is None or version.serial != serial:
-                raise _tampered(f"Version {serial} of {self.medium.name} isn't what was written")
-            if versions and version.previous != versions[-1].sha:
-                before = versions[-1].serial
-                raise _tampered(f"Version {serial} of {self.medium.name} was not made of version {before} as it is now")
-            versions.append(version)
-        return versions[::-1]
+        listed = self.listing()
+        for _, _, damage in listed:
+            if damage is not None:
+                raise Refused([damage])
+        return [version for _, version, _ in listed if version is not None]
 
     def past(self, serial: int) -> Snapshot:
         data = self.medium.version(serial)
@@ -137,7 +157,7 @@ class KeptStore:
             told = f"{self.medium.name} has no version with the serial {serial}"
             raise Refused([error("state.no-version", told, f"Kept are: {kept}. `state history` tells of them.")])
         if read_version(data) is None:
-            raise _tampered(f"Version {serial} of {self.medium.name} isn't what was written")
+            raise Refused([_tampered(f"Version {serial} of {self.medium.name} isn't what was written")])
         return decode(data, f"{self.medium.name}, version {serial}")
 
     def remains(self) -> list[tuple[str, bytes]]:
@@ -152,6 +172,20 @@ class KeptStore:
 
     def close(self) -> None:
         self.medium.close()
+
+    def _documents(self, current: bytes | None) -> list[tuple[int, bytes]]:
+        found = [(serial, self.medium.version(serial) or b"") for serial in self.medium.versions()]
+        if current is None or (found and found[-1][1] == current):
+            return found
+        serial = decode(current, self.medium.name).serial
+        if found and found[-1][0] == serial + 1:
+            # Its run was killed before it became the state.
+            newest = read_version(found[-1][1])
+            if newest is not None and newest.previous == digest_of(current):
+                found.pop()
+        if not found or found[-1][1] != current:
+            found.append((serial, current))
+        return found
 
     def _last_seen(self) -> _Seen:
         if self._seen is None:
@@ -177,6 +211,6 @@ class KeptStore:
         return Refused([error("stale.journal", told, "Run the command again. Without -lock=false this can't happen.")])
 
 
-def _tampered(summary: str) -> Refused:
+def _tampered(summary: str) -> Diagnostic:
     detail = "It was changed or removed after it was written. `reconciler state repair` finds what is still sound."
-    return Refused([error("state.history", summary, detail)])
+    return error("state.history", summary, detail)

@@ -44,7 +44,24 @@ def test_a_flipped_byte_of_the_past_is_told(applied: Path, reconciler: Reconcile
     path.write_bytes(data.replace(b"  ", b" \t", 1))
     ran = reconciler("state", "history")
     assert ran.code == 1
-    assert "Version 1" in ran.out + ran.err
+    assert "Version 1" in ran.err
+    newest, oldest = ran.out.splitlines()
+    assert newest.startswith("     2  2")
+    assert re.match(r"     1  DAMAGED: Version 1 of \S+ isn't what was written$", oldest), oldest
+    lines = [json.loads(line) for line in reconciler("state", "history", "-json").out.splitlines()]
+    assert [("damage" in told, told["serial"]) for told in lines if "serial" in told] == [(False, 2), (True, 1)]
+
+
+def test_a_damaged_state_has_its_history_all_the_same(applied: Path, reconciler: Reconciler) -> None:
+    assert reconciler("state", "rm", "mcp_server.tasks").code == 0
+    (applied / "state" / "default.json").write_bytes(b"{")
+    ran = reconciler("state", "history")
+    assert ran.code == 1
+    damaged, newest, oldest = ran.out.splitlines()
+    assert re.match(r"   now  DAMAGED: The state \S+ is cut off or damaged", damaged), damaged
+    assert (newest[:8], oldest[:8]) == ("     2  ", "     1  ")
+    assert "DAMAGED" not in newest + oldest
+    assert "state repair" in ran.err
 
 
 def test_rollback_shows_the_plan_first_and_changes_only_the_record(applied: Path, reconciler: Reconciler) -> None:
@@ -72,7 +89,8 @@ def test_repair_puts_the_newest_sound_version_back(applied: Path, reconciler: Re
     assert reconciler("plan").code == 1
     told = reconciler("state", "repair")
     assert "cut off or damaged" in told.out
-    assert "Nothing was changed" in told.out
+    assert told.code == 1
+    assert "nothing was changed" in told.err
     assert state.read_bytes() == data[: len(data) // 2]
     assert reconciler("state", "repair", "-auto-approve").code == 0
     assert state.read_bytes() == data

@@ -65,6 +65,20 @@ def test_a_state_that_was_put_back_by_hand_is_told(tmp_path: Path) -> None:
     assert is_told(tmp_path)
 
 
+def test_a_version_whose_run_was_killed_before_it_became_the_state_counts_for_nothing(tmp_path: Path) -> None:
+    *_, newest = kept(tmp_path)
+    before = (tmp_path / "default.json.backup").read_bytes()
+    (tmp_path / "default.json").unlink()
+    (tmp_path / "default.json").write_bytes(before)
+    store = FileStore(tmp_path)
+    assert [version.serial for version in store.history()] == [2, 1]
+    store.read()
+    store.write(snapshot(3, "c"))
+    assert [version.serial for version in FileStore(tmp_path).history()] == [3, 2, 1]
+    assert newest.exists()
+    assert FileStore(tmp_path).past(3) == snapshot(3, "c")
+
+
 def test_a_state_of_before_there_was_a_history_begins_one(tmp_path: Path) -> None:
     for path in kept(tmp_path):
         path.unlink()
