@@ -27,7 +27,7 @@ import pytest
 
 from reconciler.cli.main import main
 from reconciler.okta.transport import HttpTransport
-from reconciler.ports import Answer, Call
+from reconciler.ports import Answer, Call, Leave
 from reconciler.sandbox.app import create_app
 from reconciler.sandbox.options import SandboxOptions
 
@@ -128,8 +128,8 @@ def recorded_calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     calls: list[str] = []
     exchange = HttpTransport.exchange
 
-    async def watched(self: HttpTransport, call: Call) -> Answer:
-        answer = await exchange(self, call)
+    async def watched(self: HttpTransport, call: Call, leave: Leave | None = None) -> Answer:
+        answer = await exchange(self, call, leave)
         if call.method != "GET" and not call.path.startswith("/sandbox/"):
             body = "" if call.body is None else " " + json.dumps(call.body)
             calls.append(f"{call.method} {call.path}{body} -> {answer.lost or answer.status}")
