@@ -193,9 +193,9 @@ def read_lines(data: bytes, name: str) -> tuple[list[Entry], Link, int]:
 def _changed(number: int, name: str) -> Refused:
     told = f"Line {number} of the journal of {name} isn't what was written there"
     way = (
-        "Nothing was changed. It may hold the only trace of objects that were just made: put it back as it was, if that "
-        "can be had. Otherwise `reconciler state repair` keeps what comes before, and what was made and isn't recorded "
-        "then shows in the next plan as already existing."
+        "Nothing was changed. It may hold the only trace of objects that were just made: put it back as it was, if "
+        "that can be had. Otherwise `reconciler state repair` keeps what comes before, and what was made and isn't "
+        "recorded then shows in the next plan as already existing."
     )
     return Refused([error("state.journal", told, way)])
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
+from types import MappingProxyType
 
 from reconciler.apply.edit import amend, decode_edit
 from reconciler.apply.journal import Entry, edits_of, unsettled
 from reconciler.apply.observing import observe
+from reconciler.apply.promises import PATIENCE, Promises, follow, ids_of, promised, with_named
 from reconciler.apply.quarantine import Moment, seconds_left
 from reconciler.apply.record import decode_record
 from reconciler.kinds import kinds
@@ -18,6 +20,7 @@ from reconciler.model.resource import Observed, Record
 from reconciler.model.snapshot import Snapshot
 from reconciler.ports import Conversation, Now, Provider, Sleep
 
+NONE: Promises = MappingProxyType({})
 _WAITS = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Seconds between looks at what is waited for, the last of them again and again."""
 
@@ -28,12 +31,14 @@ class Recovered:
 
     `unclear` holds, by address, the entries of creations that only the user can settle: no plan may touch them, and
     they must be journalled again before the journal they come from is forgotten. `wait` is the number of seconds after
-    which to look again, because something that isn't there may still come."""
+    which to look again, because something that isn't there may still come. `is_awaited`: the live system says that it
+    is still at something."""
 
     snapshot: Snapshot
     notes: tuple[Diagnostic, ...] = ()
     unclear: Mapping[Address, tuple[Entry, ...]] = field(default_factory=dict)
     wait: float = 0.0
+    is_awaited: bool = False
 
     @property
     def kept(self) -> tuple[Entry, ...]:
@@ -41,16 +46,21 @@ class Recovered:
 
 
 def recover(
-    snapshot: Snapshot, entries: Iterable[Entry], observed: Iterable[Observed], now: Moment | None = None
+    snapshot: Snapshot,
+    entries: Iterable[Entry],
+    observed: Iterable[Observed],
+    now: Moment | None = None,
+    promises: Promises = NONE,
 ) -> Recovered:
     """Fold the journal's `entries` (those since the snapshot was written, oldest first) into `snapshot`.
 
-    A creation whose outcome isn't in the journal is looked for in `observed`: by the id that its answer gave, else by
-    its natural key. Found once, it is adopted; not found, it didn't happen, unless at `now` it still may; found several
-    times, it is left to the user. Changes to what exists need none of that: the next plan compares.
+    A creation whose outcome isn't in the journal is looked for in `observed`: by the id that its answer gave, or what
+    `promises` says became of it, else by its natural key. Found once, it is adopted; not found, it didn't happen,
+    unless at `now` it still may; found several times, it is left to the user. One that the live system is still at is
+    left alone. Changes to what exists need none of that: the next plan compares.
     """
     entries = list(entries)
-    return _Recovery(_amended(snapshot, entries), list(observed), now).settled(snapshot, entries)
+    return _Recovery(_amended(snapshot, entries), list(observed), now, promises).settled(snapshot, entries)
 
 
 def _amended(snapshot: Snapshot, entries: Iterable[Entry]) -> dict[Address, Record]:
@@ -66,15 +76,18 @@ def find_out(
 ) -> Conversation[tuple[Recovered, tuple[Observed, ...]]]:
     """What became of an earlier run, and the live system as it is by then: looks again until nothing that run sent can
     take effect any more. `now` is the moment at which this begins."""
-    recorded = replace(snapshot, records=_amended(snapshot, entries))
+    recorded, promises = replace(snapshot, records=_amended(snapshot, entries)), NONE
+    given_up = now.count + PATIENCE
     for pause in chain(_WAITS, repeat(_WAITS[-1])):
         # By when the look began: what it saw first may be much older than what it saw last.
         now = now.later((yield Now()))
-        observed = yield from observe(recorded, provider)
-        found = recover(snapshot, entries, observed, now)
-        if found.wait <= 0:
+        promises = yield from follow(entries, provider, promises)
+        observed = yield from observe(with_named(recorded, entries, promises), provider)
+        found = recover(snapshot, entries, observed, now, promises)
+        left = max(found.wait, given_up - now.count if found.is_awaited else 0.0)
+        if left <= 0:
             return found, observed
-        yield Sleep(min(found.wait, pause), "an earlier run was interrupted; what it sent last may still come")
+        yield Sleep(min(left, pause), "an earlier run was interrupted; what it sent last may still come")
     raise AssertionError("the waits never end")
 
 
@@ -83,8 +96,10 @@ class _Recovery:
     records: dict[Address, Record]
     live: Sequence[Observed]
     now: Moment | None
+    promises: Promises
     unclear: dict[Address, tuple[Entry, ...]] = field(default_factory=dict)
     wait: float = 0.0
+    is_awaited: bool = False
 
     def settled(self, snapshot: Snapshot, entries: Sequence[Entry]) -> Recovered:
         notes = [
@@ -93,7 +108,7 @@ class _Recovery:
             if (note := self._settle(address, told)) is not None
         ]
         found = replace(snapshot, records=self.records) if entries else snapshot
-        return Recovered(found, tuple(notes), self.unclear, self.wait)
+        return Recovered(found, tuple(notes), self.unclear, self.wait, self.is_awaited)
 
     def _settle(self, address: Address, told: Sequence[Entry]) -> Diagnostic | None:
         intent = next(entry for entry in told if entry["kind"] == "intent")
@@ -106,10 +121,11 @@ class _Recovery:
         meant = decode_record(intent["record"])
         claimed = {(r.kind, _parent_id(self.records, r.address), r.id) for r in self.records.values()}
         free = [o for o in self.live if (o.kind, o.parent_id, o.id) not in claimed]
-        answered = {(meant.kind, intent.get("parent_id"), entry["id"]) for entry in told if "id" in entry}
+        answered = {(meant.kind, intent.get("parent_id"), name) for name in ids_of(told, self.promises)}
         # What the answer named is ours, whatever the live system made of it.
         found = [o for o in free if (o.kind, o.parent_id, o.id) in answered]
         found = found or [o for o in free if _is_it(o, meant, intent)]
+        self.is_awaited |= any(promise.is_open for _, promise in promised(told, self.promises))
         if not found:
             return self._absent(address, told)
         if len(found) > 1:
@@ -126,15 +142,42 @@ class _Recovery:
         )
 
     def _absent(self, address: Address, told: Sequence[Entry]) -> Diagnostic:
+        followed = list(promised(told, self.promises))
+        if any(promise.is_open for _, promise in followed):
+            self.unclear[address] = tuple(told)
+            return _unfinished(address)
+        failures = {(entry["run_id"], entry["attempt"]): p.failure for entry, p in followed if p.failure is not None}
         if self.now is not None:
             intents = [entry for entry in told if entry["kind"] == "intent"]
-            self.wait = max(self.wait, *(seconds_left(entry, self.now) for entry in intents))
+            may_come = [entry for entry in intents if (entry["run_id"], entry["attempt"]) not in failures]
+            self.wait = max(self.wait, *(seconds_left(entry, self.now) for entry in may_come), 0.0)
+        if failures:
+            return _failed(address, ", ".join(sorted(set(failures.values()))))
         return warning(
             "recovery.not-made",
             f"An earlier run was interrupted while creating {address}; that did not happen",
             "The next apply creates it.",
             address=address,
         )
+
+
+def _unfinished(address: Address) -> Diagnostic:
+    return warning(
+        "recovery.unfinished",
+        f"An earlier run was interrupted while creating {address}; the live system accepted that, and is still at it",
+        f"Nothing is done about {address}, nor about what needs it, until it has come to an end: run the command again "
+        f"in a while. If it never does: reconciler resolve {address} --abandon",
+        address=address,
+    )
+
+
+def _failed(address: Address, why: str) -> Diagnostic:
+    return warning(
+        "recovery.failed",
+        f"The live system had accepted to create {address} for an earlier run, and could not: {why}",
+        "The next apply tries it again.",
+        address=address,
+    )
 
 
 def _settle_delete(records: dict[Address, Record], address: Address, live: Sequence[Observed]) -> Diagnostic | None:

@@ -74,6 +74,8 @@ class Live:
         self.journal: list[Entry] = []
         self._runner = runner
 
+    origin = "a test"
+
     def monotonic(self) -> float:
         return self.elapsed
 

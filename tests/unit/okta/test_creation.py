@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.model.diagnostic import Refused
+from reconciler.model.resource import Promise
 from reconciler.okta.provider import OktaProvider
 from reconciler.ports import Answer, Call, Incomplete
 from tests.unit.okta.stage import DUPLICATE, EPOCH, LOST, Stage, ok, okta_error, server_item, server_target
@@ -228,3 +229,37 @@ def test_a_field_that_is_normalised_is_accepted_and_noted(shown: str) -> None:
     observed = org.create()
     assert observed.attributes["resource_url"] == shown
     assert observed.computed["normalised"] == {"resource_url": "https://mcp.example.com/mcp"}
+
+
+@pytest.mark.parametrize(
+    ("shown", "told"),
+    [
+        (ok({"id": "op-1", "status": "COMPLETED", "resource": {"id": "ems7"}}), Promise("ems7")),
+        (ok({"id": "op-1", "status": "COMPLETED"}), Promise()),
+        (ok({"id": "op-1", "status": "SCHEDULED"}), Promise(is_open=True)),
+        (ok({"id": "op-1", "status": "IN_PROGRESS"}), Promise(is_open=True)),
+        (ok({"id": "op-1", "status": "FAILED", "errorDetails": {"message": "no host"}}), Promise(failure="no host")),
+        (ok({"id": "op-1", "status": "FAILED"}), Promise(failure="no reason given")),
+        (Answer(404), Promise()),
+    ],
+)
+def test_an_operation_is_asked_what_became_of_it(shown: Answer, told: Promise) -> None:
+    stage = Stage([shown])
+    assert stage.play(OktaProvider().follow("mcp_server", f"https://acme.okta.com{OPERATION}")) == told
+    assert stage.asked == [f"GET {OPERATION}"]
+    assert stage.slept == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "location", "told"),
+    [
+        ("mcp_server", f"{LIST}/ems7", Promise("ems7")),
+        ("association", f"{LIST}/ems7/authorization-servers/eas%201", Promise("eas 1")),
+        ("association", f"{LIST}/ems7", Promise()),
+        ("mcp_server", "/nowhere", Promise()),
+        ("mcp_server", "", Promise()),
+    ],
+)
+def test_a_place_that_is_no_operation_is_read_and_not_asked(kind: str, location: str, told: Promise) -> None:
+    stage = Stage([])
+    assert stage.play(OktaProvider().follow(kind, location)) == told
