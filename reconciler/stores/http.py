@@ -16,16 +16,15 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import sleep
-from typing import Any
 
 import httpx
 
 from reconciler.config.settings import HttpStoreSettings
 from reconciler.model.diagnostic import Refused, error
 from reconciler.ports import Holder
-from reconciler.stores.document import VERSION
+from reconciler.stores.http_document import Document
 from reconciler.stores.lease import age, decode_holder, describe, encode_holder, held, new_holder, not_held, other
 from reconciler.stores.medium import Held, Kept, Lost, Overtaken, Resolve
 from reconciler.stores.names import DEFAULT
@@ -35,21 +34,6 @@ _PAUSE = 0.25
 """Seconds before the second attempt; twice as many before each further one."""
 _LOCKED = (409, 423)
 _MOMENTARY = (429, 502, 503, 504)
-
-
-@dataclass(frozen=True, slots=True)
-class _Document:
-    """What the server keeps. `serial` counts its writes, `versions` are serials and documents of states."""
-
-    serial: int = 0
-    fence: int = 0
-    state: str | None = None
-    journal: str = ""
-    versions: tuple[tuple[int, str], ...] = ()
-
-    @property
-    def mark(self) -> str | None:
-        return None if self.state is None else hashlib.sha256(self.state.encode()).hexdigest()
 
 
 class HttpMedium:
@@ -87,7 +71,7 @@ class HttpMedium:
         return Kept(found.state.encode(), found.mark or "") if found.state is not None else None
 
     def save(self, data: bytes, over: str | None, serial: int) -> str:
-        def change(found: _Document) -> _Document:
+        def change(found: Document) -> Document:
             if found.mark != over:
                 raise Overtaken
             text = data.decode()
@@ -100,7 +84,7 @@ class HttpMedium:
         return self._get().journal.encode("utf-8", "surrogatepass")
 
     def add(self, data: bytes, seq: int, size: int) -> None:
-        def change(found: _Document) -> _Document:
+        def change(found: Document) -> Document:
             there = found.journal.encode("utf-8", "surrogatepass")
             if len(there) != size:
                 raise Overtaken
@@ -152,34 +136,45 @@ class HttpMedium:
         by = _holder_in(answer)
         if by is None or by.id != lock_id:
             raise other(self.name, by or Holder("unknown", "", "another run", "", ""), lock_id)
-        if not self._unlock(by):
+        self._get()
+        # Some servers say yes and do nothing; whoever can lock it knows better.
+        if not self._unlock(by) or not self._take_over(probe):
             told = f"{self.name} keeps the lock: {describe(by)} holds it{age(by)}"
             raise Refused([error("lock.alive", told, "Unlock it where the server is administered.")])
+
+    def _take_over(self, probe: Holder) -> bool:
+        """Whether the lock can be had; the document then says that it was, which whoever had it before respects."""
+        try:
+            self.acquire(probe, 0.0)
+        except Held:
+            return False
+        try:
+            self._change(lambda found: found)
+        finally:
+            self.release()
+        return True
 
     def close(self) -> None:
         self._client.close()
 
-    def _get(self) -> _Document:
+    def _get(self) -> Document:
         answer = self._ask("GET", self.name, (200, 204, 404))
         if answer.status_code != 200 or not answer.content:
-            return _Document()
+            return Document()
         try:
-            raw = answer.json()
-            ours = raw["reconciler"]
-            versions = tuple((int(serial), str(text)) for serial, text in ours["versions"])
-            return _Document(raw["serial"], ours["fence"], ours["state"], ours["journal"], versions)
-        except (ValueError, KeyError, TypeError):
+            return Document.decode(answer.content)
+        except (ValueError, KeyError, TypeError, RecursionError):
             told = f"What {self.name} answers is not a state of reconciler"
             way = "It may be Terraform's, or a login page. Name another address under state.http.address."
             raise Refused([error("state.foreign", told, way)]) from None
 
-    def _change(self, change: Callable[[_Document], _Document]) -> _Document:
-        """Put what `change` makes of the document in its place. After a lost answer, reading tells what came of it."""
+    def _change(self, change: Callable[[Document], Document]) -> Document:
+        """Put what `change` makes of the document in its place. After a lost answer, or a failure of the
+        server's, reading tells what came of it."""
         found = self._get()
-        if self._holder is not None and (self._is_lost or found.fence > self._fence):
-            self._is_lost = True
-            raise Lost
-        wanted = replace(change(found), serial=found.serial + 1, fence=max(found.fence, self._fence))
+        wanted = replace(change(self._unless_lost(found)), serial=found.serial + 1)
+        if self._holder is not None:
+            wanted = replace(wanted, fence=self._fence, run=self._holder.id)
         request = self._update(wanted)
         for attempt in range(_ATTEMPTS):
             answer = self._send(request)
@@ -190,14 +185,23 @@ class HttpMedium:
             elif answer.status_code in _LOCKED:
                 self._is_lost = self._holder is not None
                 raise Lost if self._is_lost else held(self.name, Held(_holder_in(answer)))
-            elif answer.is_success:
+            elif answer.is_success or (answer.is_server_error and self._get() == wanted):
                 return wanted
             else:
                 break
         raise self._refused(request, answer)
 
-    def _update(self, wanted: _Document) -> httpx.Request:
-        data = json.dumps(_encode(wanted)).encode()
+    def _unless_lost(self, found: Document) -> Document:
+        """The document, unless somebody who held the lock after us wrote it."""
+        if self._holder is not None:
+            others = found.fence == self._fence and found.run != self._holder.id
+            self._is_lost = self._is_lost or others or found.fence > self._fence
+            if self._is_lost:
+                raise Lost
+        return found
+
+    def _update(self, wanted: Document) -> httpx.Request:
+        data = wanted.encode()
         headers = {
             "Content-Type": "application/json",
             "Content-MD5": base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode(),
@@ -254,18 +258,6 @@ class HttpMedium:
         elif status == 413:
             way = "The document is larger than the server permits. Raise its limit, or use another store."
         return Refused([error(code, f"{self.name} answers {request.method} with the status {status}", way)])
-
-
-def _encode(document: _Document) -> dict[str, Any]:
-    """With what Terraform's protocol looks for at the top, and a version that makes Terraform leave it alone."""
-    lineage = json.loads(document.state).get("lineage", "") if document.state else ""
-    ours = {
-        "fence": document.fence,
-        "state": document.state,
-        "journal": document.journal,
-        "versions": document.versions,
-    }
-    return {"version": VERSION, "serial": document.serial, "lineage": lineage, "reconciler": ours}
 
 
 def _holder_in(answer: httpx.Response) -> Holder | None:

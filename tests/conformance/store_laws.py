@@ -342,6 +342,29 @@ class Locking:
             assert refusal(lambda: stale.write(snapshot(3, "stale"))) == "lock.lost"
         assert opened().read() == snapshot(2, "b")
 
+    def test_whoever_was_unlocked_by_force_may_write_nothing_even_if_nobody_came(self, opened: Open) -> None:
+        opened().write(snapshot(1))
+        stale = opened()
+        with stale.lock("apply", 0) as lease:
+            stale.read()
+            opened().force_unlock(lease.holder.id)
+            assert refusal(lambda: stale.append([intent("b")])) == "lock.lost"
+            assert lease.remaining() == 0
+        assert opened().read() == snapshot(1)
+        assert plain(opened().tail()) == []
+
+    def test_whoever_was_unlocked_by_force_adds_nothing_after_another_was_in_and_left(self, opened: Open) -> None:
+        first = opened()
+        with first.lock("apply", 0) as lease:
+            opened().force_unlock(lease.holder.id)
+            other = opened()
+            with other.lock("apply", 0):
+                other.write(snapshot(1))
+                other.settle()
+            assert refusal(lambda: first.append([intent("b", 1)])) == "lock.lost"
+            assert refusal(lambda: opened().force_unlock(lease.holder.id)) == "lock.not-held"
+        assert plain(opened().tail()) == []
+
     def test_a_locked_state_is_not_written_by_whoever_has_no_lock(self, opened: Open) -> None:
         with opened().lock("apply", 0):
             assert refusal(lambda: opened().write(snapshot(1))) == "lock.held"

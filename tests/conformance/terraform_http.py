@@ -18,18 +18,21 @@ SEVEN = {"ID", "Operation", "Info", "Who", "Version", "Created", "Path"}
 
 @dataclass
 class StateServer:
-    """`drop` loses the answers to that many of the next requests of a method, after (or before) carrying them out.
+    """`drop` loses the answers to that many of the next requests of a method, after (or before) carrying them out;
+    `fail` carries them out and answers 500. `is_deaf`: it says yes to unlocking and does nothing.
 
     GitLab's own rules: POST and DELETE on /lock, all seven keys of LockInfo, 409, a number for every version, Basic
     authentication, 204 for a state that isn't there.
     """
 
     is_gitlab: bool = False
+    is_deaf: bool = False
     states: dict[str, bytes] = field(default_factory=dict)
     locks: dict[str, dict[str, Any]] = field(default_factory=dict)
     serials: set[tuple[str, int]] = field(default_factory=set)
     drop: dict[str, int] = field(default_factory=dict)
     drop_before: dict[str, int] = field(default_factory=dict)
+    fail: dict[str, int] = field(default_factory=dict)
     mutex: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, method: str, target: str, headers: Any, body: bytes) -> tuple[int, bytes]:
@@ -59,6 +62,8 @@ class StateServer:
         if method == unlock:
             if held is not None and held["ID"] != info["ID"]:
                 return 409, json.dumps(held).encode()
+            if self.is_deaf:
+                return 200, b""
             self.locks.pop(path, None)
             return 200, b""
         return 405, b""
@@ -102,6 +107,8 @@ def serving(state: StateServer) -> Iterator[str]:
             if _take(state.drop, self.command):
                 self.close_connection = True
                 return
+            if _take(state.fail, self.command):
+                status, data = 500, b"it was done, and then something else went wrong"
             self.send_response(status)
             if status != 204:
                 self.send_header("Content-Length", str(len(data)))

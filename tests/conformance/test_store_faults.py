@@ -136,6 +136,42 @@ def test_what_is_said_and_not_heard_is_found_out(behind: Behind, mark: bytes, fa
     assert wire.met == times, "the fault was met"
 
 
+def test_a_server_that_fails_after_it_has_written_is_asked_what_it_wrote() -> None:
+    server = StateServer(fail={"POST": 2})
+    with serving(server) as address:
+        settings = HttpStoreSettings(address=f"{address}/state")
+        with closing(KeptStore(HttpMedium.at(settings, "default", of_env))) as store:
+            live(store)
+    assert server.fail == {"POST": 0}
+
+
+def test_a_server_that_fails_before_it_has_written_is_not_believed_to_have_written() -> None:
+    class Failing(StateServer):
+        def _write(self, *about: Any) -> tuple[int, bytes]:
+            return 500, b""
+
+    with serving(Failing()) as address:
+        settings = HttpStoreSettings(address=f"{address}/state")
+        with closing(KeptStore(HttpMedium.at(settings, "default", of_env))) as store:
+            assert refusal(lambda: store.write(snapshot(1))) == "state.unwritable"
+            assert store.read() is None
+
+
+def test_a_lock_that_a_server_only_says_to_have_taken_away_is_told_to_be_held() -> None:
+    server = StateServer()
+    with serving(server) as address:
+        settings = HttpStoreSettings(address=f"{address}/state")
+        with (
+            closing(KeptStore(HttpMedium.at(settings, "default", of_env))) as store,
+            closing(KeptStore(HttpMedium.at(settings, "default", of_env))) as other,
+            store.lock("apply", 0) as lease,
+        ):
+            server.is_deaf = True
+            assert refusal(lambda: other.force_unlock(lease.holder.id)) == "lock.alive"
+            store.write(snapshot(1))
+            server.is_deaf = False
+
+
 @pytest.mark.parametrize("mark", [b"/head.json", b"/states/", b"/journal/"])
 def test_a_conflict_that_is_over_a_moment_later_is_no_conflict(mark: bytes) -> None:
     """S3's 409 ConditionalRequestConflict."""
