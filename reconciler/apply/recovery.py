@@ -182,7 +182,8 @@ def _failed(address: Address, why: str) -> Diagnostic:
 
 def _settle_delete(records: dict[Address, Record], address: Address, live: Sequence[Observed]) -> Diagnostic | None:
     record = records.get(address)
-    if record is None:
+    if record is None or kinds()[record.kind].outlives(record.attributes):
+        # What remains elsewhere may be there still: the next plan deletes again, which is none the worse for it.
         return None
     name = (record.kind, _parent_id(records, address), record.id)
     if any((o.kind, o.parent_id, o.id) == name for o in live):

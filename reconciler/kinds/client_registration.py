@@ -242,4 +242,6 @@ KIND = Kind(
         Reference("authorization_server", "authorization_servers"),
         Reference("mcp_servers", "mcp_servers"),
     ),
+    # The client at the authorization server, which this tool has registered.
+    outlives=lambda attributes: attributes.get("registrar") == "tool",
 )

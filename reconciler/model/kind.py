@@ -47,6 +47,8 @@ class Kind:
     immutable    attributes whose change means delete and create again
     write_only   attributes the live system never shows; compared with what is recorded
     collections  attributes that map names to parts, all of them ours: a part that isn't listed is to go
+    outlives     whether of a resource with these attributes something remains elsewhere when its object is gone, which
+                 its deletion unmakes too
     """
 
     name: str
@@ -60,6 +62,7 @@ class Kind:
     collections: frozenset[str] = frozenset()
     references: tuple[Reference, ...] = ()
     make_before_break: bool = False
+    outlives: Callable[[Attributes], bool] = lambda attributes: False
 
     def key_of(self, attributes: Attributes, links: Mapping[str, str]) -> tuple[Any, ...] | None:
         """The natural key found in `attributes` and `links`; None if they don't hold all of it."""

@@ -82,8 +82,7 @@ def decide(situation: Situation, wishes: Wishes) -> Decision:
     if desired is None:
         return _unwanted(situation, wishes)
     if seen is None:
-        gone = Reason("", "It was deleted outside of reconciler") if situation.record else None
-        return Decision(situation, Action.CREATE, gone)
+        return _made_again(situation, desired, wishes)
     found: tuple[Difference, ...] = ()
     if not desired.discovered:
         found = ours(situation, desired.attributes) + rotated(situation, wishes.fingerprints)
@@ -103,7 +102,7 @@ def route(decision: Decision) -> Route:
     """The way through the lifecycle, by the kind's table. Raises Refused if the table has none."""
     situation = decision.situation
     if decision.action is Action.DELETE:
-        return Route(down=_lifecycle_now(situation).path(situation.status, State.DELETED))
+        return Route(down=_way_out(situation))
     if situation.desired is None or decision.action is Action.FORGET:
         return Route()
     wanted = situation.desired.status
@@ -111,8 +110,7 @@ def route(decision: Decision) -> Route:
     if decision.action is Action.CREATE:
         return Route(up=after.path(None, wanted))
     if decision.action is Action.REPLACE:
-        down = () if situation.is_discovered else _lifecycle_now(situation).path(situation.status, State.DELETED)
-        return Route(down, after.path(None, wanted))
+        return Route(() if situation.is_discovered else _way_out(situation), after.path(None, wanted))
     if decision.restarts:
         return Route(after.path(situation.status, State.INACTIVE), after.path(State.INACTIVE, wanted))
     if situation.status is wanted:
@@ -160,6 +158,29 @@ def is_whole(situation: Situation) -> bool:
     return held is not None and is_born_active(situation.kind.lifecycle(held.attributes))
 
 
+def _way_out(situation: Situation) -> tuple[Transition, ...]:
+    """To its deletion, also of what is gone itself but outlived by something."""
+    recorded = situation.record.status if situation.record else None
+    return _lifecycle_now(situation).path(situation.status or recorded, State.DELETED)
+
+
+def _is_outlived(situation: Situation) -> bool:
+    """Whether the object is gone, but not all that was made with it."""
+    record = situation.record
+    return situation.seen is None and record is not None and situation.kind.outlives(record.attributes)
+
+
+def _made_again(situation: Situation, desired: Resource, wishes: Wishes) -> Decision:
+    """What isn't there, or no longer. What outlived it is taken up again, unless that belongs to another one now."""
+    if _is_outlived(situation):
+        found = ours(situation, desired.attributes)
+        reason = _replacement(situation, found, wishes)
+        if reason is not None:
+            return Decision(situation, Action.REPLACE, reason, found)
+    gone = Reason("", "It was deleted outside of reconciler") if situation.record else None
+    return Decision(situation, Action.CREATE, gone)
+
+
 def _lifecycle_now(situation: Situation) -> Lifecycle:
     """The table by which what is there now lives: what is recorded says which, where the live system doesn't."""
     recorded = situation.record.attributes if situation.record else {}
@@ -169,16 +190,17 @@ def _lifecycle_now(situation: Situation) -> Lifecycle:
 def _unwanted(situation: Situation, wishes: Wishes) -> Decision:
     record = situation.record
     assert record is not None
-    if situation.seen is None:
-        return Decision(situation, Action.FORGET, Reason("", "It was deleted outside of reconciler"))
+    gone = Reason("", "It was deleted outside of reconciler")
+    if situation.seen is None and not _is_outlived(situation):
+        return Decision(situation, Action.FORGET, gone)
     if wishes.operation != "destroy":
         block = next((r for r in wishes.removed if _covers(r.source, situation.address)), None)
         if block is not None and not block.destroy:
             return Decision(situation, Action.FORGET, Reason("", f"A removed block says to leave {block.source} alone"))
     if record.discovered:
         return Decision(situation, Action.FORGET, Reason("", "The live system made it, and keeps it or removes it"))
-    if wishes.operation == "destroy":
-        return Decision(situation, Action.DELETE)
+    if situation.seen is None or wishes.operation == "destroy":
+        return Decision(situation, Action.DELETE, gone if situation.seen is None else None)
     return Decision(
         situation,
         Action.DELETE,

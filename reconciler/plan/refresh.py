@@ -24,7 +24,11 @@ def refreshed(snapshot: Snapshot, observed: Iterable[Observed]) -> Snapshot:
     """
     known = survey(Known({}, snapshot.records, tuple(observed)))
     seen = {a: s for a, s in known.situations.items() if s.seen is not None}
-    records = {a: _retaken(record, seen[a]) for a, record in snapshot.records.items() if a in seen}
+    records = {
+        address: _retaken(record, seen[address]) if address in seen else record
+        for address, record in snapshot.records.items()
+        if address in seen or known.situations[address].kind.outlives(record.attributes)
+    }
     while dangling := [a for a, r in records.items() if any(target not in records for target in r.refs.values())]:
         # Its target is gone, so it can't be used as it is; the next plan meets it as one that exists already.
         for address in dangling:

@@ -255,6 +255,15 @@ def test_what_the_answer_named_is_ours_even_if_the_live_system_made_something_el
     assert found.snapshot.records[a.address].id == "id1"
 
 
+def test_a_deletion_of_what_is_outlived_by_something_is_not_over_with_its_object() -> None:
+    own = {"registrar": "tool", "credentials_file": "kept.json", "registration_endpoint": "https://x.example.com/reg"}
+    client = registration("a", "c")
+    before = recorded(replace(client, attributes={"name": "c", "method": "static", **own}), "id1")
+    entry = {**intent(client, "id0"), "op": "delete"}
+    found = recover(snapshot_of(recorded(server("a")), before), [entry], [observed(server("a"))])
+    assert found.snapshot.records[client.address] == before
+
+
 def test_nothing_is_open_after_a_run_without_a_crash() -> None:
     scene = stage(settle=0.3)
     machine = Machine(scene, -1, False, True)

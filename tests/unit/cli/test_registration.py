@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.drift.stage import sandbox
 from tests.unit.cli.conftest import Reconciler
 
 CONFIGURATION = """\
@@ -83,6 +84,42 @@ def test_with_its_resource_the_client_goes(place: Path, reconciler: Reconciler) 
     destroyed = reconciler("destroy", "-auto-approve")
     assert destroyed.code == 0, destroyed.err
     assert not (place / "kept" / "hub.json").exists()
+
+
+def delete_behind_our_back(place: Path) -> None:
+    with sandbox(place) as org:
+        org.delete(org.objects()["client_auth_settings"][0])
+
+
+@pytest.mark.parametrize("is_refreshed", [False, True])
+def test_the_client_goes_even_if_its_registration_in_okta_is_gone_already(
+    place: Path, reconciler: Reconciler, is_refreshed: bool
+) -> None:
+    """As it is after a run that was killed between the two deletions."""
+    assert reconciler("apply", "-auto-approve").code == 0
+    delete_behind_our_back(place)
+    if is_refreshed:
+        assert reconciler("apply", "-refresh-only", "-auto-approve").code == 0
+    text = CONFIGURATION.replace("  hub-app: {", "  hub-other: {").replace("kept/hub.json", "kept/other.json")
+    (place / "reconciler.yaml").write_text(text, "utf-8")
+    planned = reconciler("plan").out
+    assert "mcp_server.hub/client_registration.hub-app will be destroyed" in planned
+    applied = reconciler("apply", "-auto-approve")
+    assert applied.code == 0, applied.err
+    assert not (place / "kept" / "hub.json").exists()
+    assert (place / "kept" / "other.json").exists()
+    assert reconciler("plan", "-detailed-exitcode").code == 0
+
+
+def test_a_client_that_outlived_its_registration_is_replaced_where_it_is_to_be_another(
+    place: Path, reconciler: Reconciler
+) -> None:
+    assert reconciler("apply", "-auto-approve").code == 0
+    delete_behind_our_back(place)
+    (place / "reconciler.yaml").write_text(CONFIGURATION.replace("kept/hub.json", "kept/other.json"), "utf-8")
+    assert reconciler("apply", "-auto-approve").code == 0
+    assert not (place / "kept" / "hub.json").exists()
+    assert reconciler("plan", "-detailed-exitcode").code == 0
 
 
 def test_a_client_that_stays_behind_is_reported(place: Path, reconciler: Reconciler) -> None:
