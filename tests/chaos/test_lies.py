@@ -7,36 +7,18 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.chaos.liar import LIES, Liar, Lie, login_page, lying
-from tests.chaos.stage import KINDS, PROGRAM, Sandbox, configuration, environment, served
+from tests.chaos.liar import LIES, Liar, Lie, login_page
+from tests.chaos.stage import KINDS, PROGRAM, Sandbox, environment
 from tests.drift.stage import run
 
 CLIENTS, SERVERS = "/client-auth-settings", "/mcp-servers"
 COUNT = 2
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with served(tmp_path_factory.mktemp("served")) as found:
-        yield found
-
-
-@pytest.fixture
-def liar(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Liar]:
-    """Between the configuration in `tmp_path` and the sandbox, which is empty."""
-    monkeypatch.setenv("CHAOS_TOKEN", "sandbox")
-    monkeypatch.setenv("CHAOS_SECRET", "chaos-secret")
-    sandbox.empty()
-    with lying(sandbox.url) as (address, found):
-        text = configuration(address, COUNT).replace("request_timeout_seconds: 2", "request_timeout_seconds: 1")
-        (tmp_path / "main.yaml").write_text(text, "utf-8")
-        yield found
+"""The servers of the configuration that the liar is for."""
 
 
 def flat(said: str) -> str:
