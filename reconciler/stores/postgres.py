@@ -18,9 +18,14 @@ from psycopg import sql
 from reconciler.model.diagnostic import Refused, error
 from reconciler.model.secret import Secret
 from reconciler.ports import Holder
-from reconciler.stores.medium import Held, Lost
+from reconciler.stores.medium import Held, Lost, Overtaken
 from reconciler.stores.sql import SqlMedium
 
+_MISSING = (
+    "SELECT to_regclass('public.global_states_id_seq') IS NULL OR to_regnamespace(quote_ident(?)) IS NULL OR "
+    "4 > (SELECT count(*) FROM pg_tables WHERE schemaname = ? AND tablename IN "
+    "('states', 'reconciler_history', 'reconciler_journal', 'reconciler_leases'))"
+)
 _TABLES = (
     "CREATE SEQUENCE IF NOT EXISTS public.global_states_id_seq AS bigint",
     "CREATE TABLE IF NOT EXISTS states (id bigint NOT NULL DEFAULT nextval('public.global_states_id_seq') PRIMARY KEY, "
@@ -32,12 +37,24 @@ _TABLES = (
     "holder text NOT NULL DEFAULT '', epoch text NOT NULL DEFAULT '', until double precision NOT NULL DEFAULT 0, "
     "backend integer NOT NULL DEFAULT 0)",
 )
+_SESSION = (
+    # A client that stopped in the middle of a transaction must not keep a row from the others for ever.
+    "SET idle_in_transaction_session_timeout TO '30s'",
+    "SET lock_timeout TO '60s'",
+    # The server forgets a client whose machine is gone, and with it the advisory lock.
+    "SET tcp_keepalives_idle TO 30",
+    "SET tcp_keepalives_interval TO 10",
+    "SET tcp_keepalives_count TO 3",
+    # Whatever the role was given: what is acknowledged is on the disk.
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+)
 _HOLDER = (
     "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND "
     "((classid::bigint << 32) | objid::bigint) = ? AND "
     "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
 _TERRAFORM_CREATION = -1
+_TITLE = "reconciler"
 _SHUTDOWN = "57P"
 """How the SQLSTATEs begin with which a server ends a connection; a connection that just breaks has none."""
 _OUR_CREATION = 0x7265636F6E63696C
@@ -74,12 +91,22 @@ class PostgresMedium(SqlMedium):
         try:
             super().add(data, seq, size)
         except Refused:
-            if self.lines()[size:] != data:
+            if self.lines()[size:] == data:
+                return
+            try:
                 super().add(data, seq, size)
+            except Overtaken:
+                # The first attempt was still on its way when it was looked for.
+                if self.lines()[size:] != data:
+                    raise
 
     def acquire(self, holder: Holder, ttl: float) -> int:
         self._postgres.introduce(holder)
-        fence = super().acquire(holder, ttl)
+        try:
+            fence = super().acquire(holder, ttl)
+        except Refused:
+            # Whatever came of the first attempt: a lease of our own doesn't keep us out.
+            fence = super().acquire(holder, ttl)
         try:
             self._take_advisory()
         except BaseException:
@@ -111,7 +138,9 @@ class PostgresMedium(SqlMedium):
             if not self._try(number):
                 found = self._postgres.execute(_HOLDER, number).fetchone()
                 if found and found[0] == backend:
-                    self._postgres.execute("SELECT pg_terminate_backend(?, 5000)", backend)
+                    # By its name as well: after a restart the server gives the number of a process to another one.
+                    ours = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid = ? AND "
+                    self._postgres.execute(f"{ours} starts_with(application_name, ?)", backend, _TITLE)
                 if not self._try(number):
                     raise Held(None, None, self._postgres.describe(found[0] if found else 0))
             self._run("UPDATE reconciler_leases SET backend = pg_backend_pid() WHERE name = ?")
@@ -149,13 +178,13 @@ class _Postgres:
         self.connections = 0
         """How many there have been."""
         self._url = url
-        self._title = "reconciler"
+        self._title = _TITLE
         self._lock = RLock()
         self._connection: psycopg.Connection[Any] | None = None
 
     def introduce(self, holder: Holder) -> None:
         """Have the server show, to whoever waits, what the connection is for."""
-        self._title = f"reconciler {holder.operation} {holder.who} run={holder.id}"[:63]
+        self._title = f"{_TITLE} {holder.operation} {holder.who} run={holder.id}"[:63]
         with self.transaction():
             self.execute("SELECT set_config('application_name', ?, false)", self._title)
 
@@ -209,21 +238,32 @@ class _Postgres:
             client_encoding="utf8",
             connect_timeout=10,
             keepalives_idle=30,
+            keepalives_interval=10,
+            keepalives_count=3,
+            tcp_user_timeout=60_000,
         )
         self.connections += 1
         try:
-            with connection.transaction():
-                connection.execute("SELECT pg_advisory_xact_lock(%s)", (_OUR_CREATION,))
-                schema = sql.Identifier(self.schema)
-                connection.execute("SET LOCAL client_min_messages TO warning")
-                connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
-                connection.execute(sql.SQL("SET search_path TO {}").format(schema))
-                for statement in _TABLES:
-                    connection.execute(statement.encode())
+            for statement in _SESSION:
+                connection.execute(statement.encode())
+            connection.execute("SELECT set_config('search_path', quote_ident(%s), false)", (self.schema,))
+            self._create(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _create(self, connection: psycopg.Connection[Any]) -> None:
+        """The tables, where they aren't there: whoever may only use them need not be permitted to make any."""
+        missing = connection.execute(_MISSING.replace("?", "%s").encode(), (self.schema, self.schema)).fetchone()
+        if missing == (False,):
+            return
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_OUR_CREATION,))
+            connection.execute("SET LOCAL client_min_messages TO warning")
+            connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(self.schema)))
+            for statement in _TABLES:
+                connection.execute(statement.encode())
 
     def _refused(self, problem: psycopg.Error) -> Refused:
         # Only the server's own words: those of the client could quote the URL.

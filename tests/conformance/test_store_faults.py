@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import psycopg
 import pytest
 
 from reconciler.config.settings import HttpStoreSettings, ObjectStoreSettings
-from reconciler.model.diagnostic import Refused
+from reconciler.model.diagnostic import Refused, error
 from reconciler.model.secret import Secret
 from reconciler.stores import http as http_module
 from reconciler.stores import object as object_module
+from reconciler.stores import postgres as postgres_module
 from reconciler.stores.http import HttpMedium
 from reconciler.stores.kept import KeptStore
+from reconciler.stores.lease import new_holder
 from reconciler.stores.object import ObjectMedium, open_bucket
 from reconciler.stores.postgres import PostgresMedium
+from reconciler.stores.sql import SqlMedium
 from tests.conformance.servers import azure_settings, bucket_settings, postgres_url
 from tests.conformance.store_laws import done, intent, plain, refusal, snapshot
 from tests.conformance.terraform_http import StateServer, serving
@@ -209,6 +212,79 @@ def test_a_connection_that_breaks_costs_nothing_that_was_acknowledged(mark: byte
             pass
 
 
+@pytest.mark.parametrize("fault", ["lost", "unanswered"])
+def test_a_connection_that_breaks_while_the_lease_is_taken_leaves_nobody_waiting_for_it(fault: str) -> None:
+    wire = Wire(b"UPDATE reconciler_leases SET fence", fault, 1)
+    with postgres(wire) as store:
+        live(store)
+    assert wire.met == 1
+
+
+def test_what_a_server_was_still_busy_writing_is_not_taken_for_anothers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection broke, what had been said over it was not to be seen yet, and then it was done after all."""
+    url, schema = postgres_url()
+    with closing(KeptStore(PostgresMedium(Secret(url), schema, "default"))) as store:
+        real, calls = SqlMedium.add, 0
+
+        def late(self: SqlMedium, data: bytes, seq: int, size: int) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == 1:
+                raise Refused([error("state.unwritable", "the connection broke")])
+            real(self, data, seq, size)
+            real(self, data, seq, size)
+
+        monkeypatch.setattr(SqlMedium, "add", late)
+        store.append([intent("a", 0)])
+        assert calls == 2
+        assert plain(store.tail()) == [intent("a", 0)]
+
+
+def test_a_client_that_stops_in_the_middle_of_a_transaction_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    short = [statement.replace("'30s'", "'500ms'") for statement in postgres_module._SESSION]
+    assert short != list(postgres_module._SESSION)
+    monkeypatch.setattr(postgres_module, "_SESSION", short)
+    url, schema = postgres_url()
+    frozen, other = (KeptStore(PostgresMedium(Secret(url), schema, "default")) for _ in range(2))
+    with closing(frozen), closing(other):
+        assert frozen.medium.acquire(new_holder("apply"), 0.1) == 1
+        with suppress(Refused), frozen.medium._database.transaction():  # type: ignore[attr-defined]
+            frozen.medium._lease()  # type: ignore[attr-defined]
+            with other.lock("apply", 10) as lease:
+                assert lease.fence == 2
+        assert refusal(lambda: frozen.write(snapshot(1))) == "lock.lost"
+
+
+def test_what_a_role_does_not_wait_for_is_waited_for() -> None:
+    url, schema = postgres_url()
+    hasty = f"{url}?options=-c%20synchronous_commit%3Doff"
+    for given, expected in ((hasty, "on"), (f"{url}?options=-c%20synchronous_commit%3Dremote_apply", "remote_apply")):
+        medium = PostgresMedium(Secret(given), schema, "default")
+        with closing(medium), medium._database.transaction():
+            assert medium._database.execute("SHOW synchronous_commit").fetchone() == (expected,)
+
+
+def test_a_role_that_may_only_use_the_tables_needs_no_right_to_make_any() -> None:
+    url, schema = postgres_url()
+    with closing(KeptStore(PostgresMedium(Secret(url), schema, "default"))) as store:
+        store.write(snapshot(1))
+    role = f"r_{schema}"
+    with psycopg.connect(url, autocommit=True) as admin:
+        for statement in (
+            f"CREATE ROLE {role} LOGIN",
+            f"GRANT USAGE ON SCHEMA {schema} TO {role}",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
+            f"GRANT USAGE ON SEQUENCE public.global_states_id_seq TO {role}",
+        ):
+            admin.execute(statement.encode())
+    with closing(KeptStore(PostgresMedium(Secret(url.replace("tester", role)), schema, "other"))) as store:
+        live(store)
+    with closing(KeptStore(PostgresMedium(Secret(url.replace("tester", role)), "nowhere", "default"))) as store:
+        with pytest.raises(Refused) as caught:
+            store.read()
+        assert "permission denied" in caught.value.diagnostics[0].summary
+
+
 @pytest.mark.parametrize("behind", [s3, azure, http, postgres])
 def test_a_store_that_is_not_there_says_so_and_nothing_of_the_credentials(behind: Behind) -> None:
     wire = Wire(b"", "lost", 10_000)
@@ -254,6 +330,20 @@ def test_terraform_and_we_keep_each_other_out() -> None:
         assert ask(UNLOCK) is True
         with store.lock("plan", 0):
             pass
+
+
+def test_a_process_that_only_has_the_number_of_one_of_ours_is_not_ended() -> None:
+    """A server that was started again counts its processes from the beginning."""
+    url, schema = postgres_url()
+    with closing(KeptStore(PostgresMedium(Secret(url), schema, "default"))) as store, terraform(url, schema) as ask:
+        store.write(snapshot(1))
+        with store.lock("plan", 0):
+            pass
+        process = ask("SELECT pg_backend_pid()")
+        assert ask(f"UPDATE SCHEMA.reconciler_leases SET backend = {process} RETURNING backend") == process
+        assert ask(LOCK) is True
+        assert refusal(lambda: store.lock("apply", 0).__enter__()) == "lock.held"
+        assert ask(UNLOCK) is True, "it still lives"
 
 
 @pytest.mark.parametrize("creation", ["-1", "OPENTOFU"])
