@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic
 
+from reconciler.model.diagnostic import Refused, error
 from reconciler.model.lifecycle import State
 from reconciler.model.resource import Observed
 from reconciler.ports import Conversation, Now, Sleep, T
@@ -27,8 +28,14 @@ class Wait(Sleep):
     state: State | None = None
 
 
-class Interrupted(Exception):
+INTERRUPTED = "apply.interrupted"
+
+
+class Interrupted(Refused):
     """Raised at a Wait: the user wants to stop."""
+
+    def __init__(self, summary: str = "Stopped waiting for the live system") -> None:
+        super().__init__([error(INTERRUPTED, summary, "Run apply again: it finds out what became of it, and goes on.")])
 
 
 class Judgement(StrEnum):

@@ -12,6 +12,7 @@ from reconciler.apply.journal import Entry, journalled
 from reconciler.apply.record import encode_record
 from reconciler.apply.task import StepResult, Task
 from reconciler.apply.transit import await_state, transition, verify
+from reconciler.apply.waiting import INTERRUPTED
 from reconciler.keeping import Leftover
 from reconciler.kinds import kinds
 from reconciler.model.diagnostic import Diagnostic, Refused
@@ -37,7 +38,7 @@ def perform_step(
         remembered = _REMEMBERED.get(step.op)
         result = remembered(task) if remembered else (yield from _TALKED[step.op](task, about))
     except Refused as refused:
-        result = StepResult(diagnostics=_located(step, refused))
+        result = StepResult(diagnostics=_located(step, refused), was_interrupted=_is_interrupt(refused))
     if not result.edits:
         return result
     kind = "adopted" if step.op is Op.ADOPT else "done"
@@ -52,6 +53,11 @@ def _located(step: Step, refused: Refused) -> tuple[Diagnostic, ...]:
     return tuple(d if d.address else replace(d, address=step.address) for d in refused.diagnostics)
 
 
+def _is_interrupt(refused: Refused) -> bool:
+    """Whether only the user's wish to stop kept it from going on."""
+    return any(diagnostic.code == INTERRUPTED for diagnostic in refused.diagnostics)
+
+
 def _create(task: Task, about: Entry) -> Conversation[StepResult]:
     target = task.desired_target()
     answers: list[str] = []
@@ -61,7 +67,7 @@ def _create(task: Task, about: Entry) -> Conversation[StepResult]:
     except Refused as refused:
         left = yield from _left_behind(task, target, refused, "done" in answers)
         edits = (Put(task.recorded_as(left)),) if left else ()
-        return StepResult(edits, left.id if left else None, "", _located(task.step, refused))
+        return StepResult(edits, left.id if left else None, "", _located(task.step, refused), _is_interrupt(refused))
     note = "found after a lost answer" if "lost" in answers else ""
     return StepResult((Put(task.recorded_as(observed)),), observed.id, note)
 

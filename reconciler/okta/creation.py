@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from reconciler.apply.quarantine import QUARANTINE
+from reconciler.apply.waiting import Interrupted, Wait
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic, Refused, error
 from reconciler.okta.errors import error_code, is_duplicate, printable, refusal
@@ -19,7 +20,7 @@ from reconciler.okta.names import dig, text
 from reconciler.okta.operations import VISIBILITY, follow, location_of
 from reconciler.okta.pages import Item, Listing
 from reconciler.okta.retry import ask
-from reconciler.ports import Answer, Call, Conversation, Now, Sleep
+from reconciler.ports import Answer, Call, Conversation, Now
 
 _ATTEMPTS = 3
 _SLACK = 2.0
@@ -96,7 +97,10 @@ def _search(creation: Creation, at_least: float = 0.0) -> Conversation[Listing]:
         pause = next(pauses, min(VISIBILITY[-1], at_least - waited))
         if listing.items or pause <= 0:
             return listing
-        yield Sleep(pause, "looking for what was created")
+        try:
+            yield Wait(pause, "looking for what was created")
+        except Interrupted:
+            raise Interrupted(f"Whether {creation.address} was created is not known yet: stopped looking") from None
         waited += pause
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from reconciler.apply.waiting import Interrupted, Wait
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic, Refused, error
 from reconciler.model.resource import Promise
@@ -16,7 +17,7 @@ from reconciler.okta.errors import printable, refusal
 from reconciler.okta.names import OPERATIONS, dig, text
 from reconciler.okta.pages import Item, fetch, own_path
 from reconciler.okta.retry import ask
-from reconciler.ports import Answer, Call, Conversation, Sleep
+from reconciler.ports import Answer, Call, Conversation
 
 _SUCCEEDED = frozenset({"COMPLETED", "SUCCESS", "DONE"})
 _FAILED = frozenset({"FAILED", "ERROR"})
@@ -59,7 +60,7 @@ def expect(call: Call, purpose: str, address: Address, *, repeatable: bool | Non
 def follow(answer: Answer, purpose: str, address: Address) -> Conversation[Item | None]:
     """The ended operation that `answer` began; None if it began none, or one that doesn't end in good time.
 
-    Raises OperationFailed with the live system's reason.
+    Raises OperationFailed with the live system's reason, and Interrupted if the user doesn't want to wait.
     """
     location = location_of(answer)
     if location is None or location.collection != OPERATIONS:
@@ -67,7 +68,11 @@ def follow(answer: Answer, purpose: str, address: Address) -> Conversation[Item 
     missed = 0
     for pause in (0.0, *_pauses()):
         if pause:
-            yield Sleep(pause, "the operation in Okta goes on")
+            try:
+                yield Wait(pause, "the operation in Okta goes on")
+            except Interrupted:
+                told = f"Okta has accepted to {purpose} {address}, and is still at it: stopped waiting"
+                raise Interrupted(told) from None
         operation = yield from fetch(location.path, address)
         if operation is None:
             # Not visible yet, or forgotten already.

@@ -9,9 +9,10 @@ from __future__ import annotations
 from email.utils import parsedate_to_datetime
 from zlib import crc32
 
+from reconciler.apply.waiting import Wait
 from reconciler.okta.errors import error_code, refusal
 from reconciler.okta.names import UNREADABLE
-from reconciler.ports import Answer, Call, Conversation, Now, Read, Send, Sleep
+from reconciler.ports import Answer, Call, Conversation, Now, Read, Send
 
 DEADLINE = 300.0
 """Seconds after the first refusal until the last one is taken for the answer."""
@@ -43,7 +44,7 @@ def ask(call: Call, purpose: str = "", *, repeatable: bool | None = None) -> Con
         started = now if started is None else started
         if now + pause - started > DEADLINE:
             return answer
-        yield Sleep(pause, f"status {answer.status}" if answer.status else "connection lost")
+        yield Wait(pause, f"status {answer.status}" if answer.status else "connection lost")
         attempt += 1
 
 
