@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any
 
+from reconciler.apply.waiting import Interrupted, Wait
 from reconciler.model.address import Address
 from reconciler.ports import Answer, Call, Conversation, Now, Read, Remote, Send, Sleep, Target, Together
 
@@ -17,13 +18,15 @@ Script = Callable[[Call], Answer] | Sequence[Answer]
 
 @dataclass
 class Stage:
-    """`script` answers calls: a function, or the answers in their order (one too few is an error)."""
+    """`script` answers calls: a function, or the answers in their order (one too few is an error). Where the user
+    `is_impatient`, no wait comes to its end."""
 
     script: Script
     now: float = 0.0
     calls: list[Call] = field(default_factory=list)
     purposes: list[str] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
+    is_impatient: bool = False
 
     def play(self, conversation: Conversation[Any]) -> Any:
         sent: Any = None
@@ -43,6 +46,8 @@ class Stage:
                     assert purpose, "a write is journalled under its purpose"
                     self.purposes.append(purpose)
                     sent = self._answer(call)
+                case Wait() if self.is_impatient:
+                    failure = Interrupted()
                 case Sleep(seconds):
                     self.slept.append(seconds)
                     self.now += seconds

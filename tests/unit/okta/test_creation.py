@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.apply.waiting import Interrupted
 from reconciler.model.diagnostic import Refused
 from reconciler.model.resource import Promise
 from reconciler.okta.provider import OktaProvider
@@ -263,3 +264,22 @@ def test_an_operation_is_asked_what_became_of_it(shown: Answer, told: Promise) -
 def test_a_place_that_is_no_operation_is_read_and_not_asked(kind: str, location: str, told: Promise) -> None:
     stage = Stage([])
     assert stage.play(OktaProvider().follow(kind, location)) == told
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (ok(None, 202, location=OPERATION), "Okta has accepted to create mcp_server.one, and is still at it"),
+        (LOST, "Whether mcp_server.one was created is not known yet"),
+        (okta_error(429, "E0000047"), "Stopped waiting"),
+    ],
+    ids=["operation", "lost", "rate limit"],
+)
+def test_an_interrupt_ends_the_wait_and_says_for_what(answer: Answer, told: str) -> None:
+    org = Org(answer)
+    org.operations = iter(lambda: ok({"id": "op-1", "status": "IN_PROGRESS"}), None)
+    org.stage.is_impatient = True
+    with pytest.raises(Interrupted, match=told) as interrupted:
+        org.create()
+    assert interrupted.value.diagnostics[0].code == "apply.interrupted"
+    assert (org.sent, org.stage.slept) == (1, [])
