@@ -136,13 +136,12 @@ class PostgresMedium(SqlMedium):
             number = self._number()
             (backend,) = self._run("SELECT backend FROM reconciler_leases WHERE name = ?").fetchall()[0]
             if not self._try(number):
-                found = self._postgres.execute(_HOLDER, number).fetchone()
-                if found and found[0] == backend:
+                if self._holding(number) == backend:
                     # By its name as well: after a restart the server gives the number of a process to another one.
                     ours = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid = ? AND "
                     self._postgres.execute(f"{ours} starts_with(application_name, ?)", backend, _TITLE)
                 if not self._try(number):
-                    raise Held(None, None, self._postgres.describe(found[0] if found else 0))
+                    raise Held(None, None, self._whose(number))
             self._run("UPDATE reconciler_leases SET backend = pg_backend_pid() WHERE name = ?")
             self._locked_by = self._postgres.connections
 
@@ -152,11 +151,19 @@ class PostgresMedium(SqlMedium):
         if row is None:
             for creation in (_TERRAFORM_CREATION, creation_id(self._postgres.schema)):
                 if not self._is_true("SELECT pg_try_advisory_xact_lock(?)", creation):
-                    raise Held(None, None, "which is making a workspace in this database")
+                    raise Held(None, None, f"{self._whose(creation)}, which is making a workspace in this database")
             self._run("INSERT INTO states (name, data) VALUES (?, NULL) ON CONFLICT (name) DO NOTHING")
             row = self._run("SELECT id FROM states WHERE name = ?").fetchone()
         found: int = row[0]
         return found
+
+    def _holding(self, number: int) -> int:
+        """The server's process that has the advisory lock; 0 if none has."""
+        found = self._postgres.execute(_HOLDER, number).fetchone()
+        return found[0] if found else 0
+
+    def _whose(self, number: int) -> str:
+        return self._postgres.describe(self._holding(number))
 
     def _try(self, number: int) -> bool:
         return self._is_true("SELECT pg_try_advisory_lock(?)", number)
