@@ -35,7 +35,12 @@ class Memory:
 
     def twin(self) -> Memory:
         twin = Memory(self.expires, self.off)
-        twin.snapshot, twin.journal, twin.fence, twin.holder = self.snapshot, list(self.journal), self.fence, self.holder
+        twin.snapshot, twin.journal, twin.fence, twin.holder = (
+            self.snapshot,
+            list(self.journal),
+            self.fence,
+            self.holder,
+        )
         twin.until, twin.seq, twin.stale_writes = self.until, self.seq, self.stale_writes
         return twin
 
@@ -87,7 +92,7 @@ class Session:
             memory.journal.append({**entry, "seq": memory.seq})
             memory.seq += 1
 
-    def write(self, snapshot: Snapshot, plan: str = "") -> None:
+    def write(self, snapshot: Snapshot, plan: str = "", partial: bool = False) -> None:
         self._require()
         held = self.memory.snapshot
         if held is not None and snapshot.serial <= held.serial:
