@@ -1,43 +1,35 @@
-"""A served sandbox that outlives every run of the program, and the program under strace."""
+"""A served sandbox that outlives every run of the program, and the program as it is started."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import urllib.request
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.chaos.shim import Report
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = [sys.executable, "-m", "reconciler"]
+SERVE = ("sandbox", "serve", "--port", "0", "--settle-seconds", "0")
 KINDS = ("mcp_server", "association", "client_registration")
+SECRET = "chaos-secret"
 _ISSUER = "https://issuer.example.com"
 _IDS = {"client_registration": "client_auth_settings"}
-_STRACE = ("strace", "-f", "-qq")
-# With a filter in the kernel, calls that aren't asked for don't stop the program; but then strace 6.1 kills nothing.
-_FILTER = "--seccomp-bpf"
-_CALL = re.compile(r"^(\d+) +(\w+)\(", re.MULTILINE)
 
 
-def can_trace() -> bool:
-    """Whether strace is there and may trace."""
-    if shutil.which("strace") is None:
-        return False
-    return subprocess.run([*_STRACE, "-o", os.devnull, "true"], check=False, capture_output=True).returncode == 0
-
-
-def configuration(url: str, servers: int, store: str = "file: {path: state}") -> str:
-    """Three resources for each server: itself, its association, its client registration."""
+def configuration(url: str, servers: int, store: str = "file: {path: state}", name: str = "") -> str:
+    """Three resources for each server: itself, its association, its client registration. Called `name`, if at all."""
+    called = f", display_name: {name}" if name else ""
     names = "\n".join(
-        f"  s{n}: {{resource_url: 'https://mcp{n}.example.com/mcp', authorization_servers: [e]}}"
+        f"  s{n}: {{resource_url: 'https://mcp{n}.example.com/mcp', authorization_servers: [e]{called}}}"
         for n in range(servers)
     )
     return f"""version: 1
@@ -57,8 +49,14 @@ mcp_servers:
 """
 
 
+def memory() -> Path | None:
+    """A directory in memory, where a sync takes no time; a process that is killed loses nothing there either."""
+    place = Path("/dev/shm")
+    return place if os.access(place, os.W_OK) else None
+
+
 def environment() -> dict[str, str]:
-    given = {"PYTHONPATH": str(ROOT), "CHAOS_TOKEN": "sandbox", "CHAOS_SECRET": "chaos-secret", "NO_COLOR": "1"}
+    given = {"PYTHONPATH": str(ROOT), "CHAOS_TOKEN": "sandbox", "CHAOS_SECRET": SECRET, "NO_COLOR": "1"}
     return {**os.environ, **given, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
@@ -83,9 +81,8 @@ class Sandbox:
 
 @contextmanager
 def served(place: Path) -> Iterator[Sandbox]:
-    command = [*PROGRAM, "sandbox", "serve", "--port", "0", "--settle-seconds", "0"]
     serving = subprocess.Popen(
-        command, cwd=place, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [*PROGRAM, *SERVE], cwd=place, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     try:
         assert serving.stdout is not None
@@ -104,29 +101,23 @@ class Ended:
     code: int
     """Negative: killed by that signal."""
     told: str
+    report: Report | None = None
+    """Of the shim, if it was armed."""
 
 
-def run(place: Path, *arguments: str, tracing: tuple[str, ...] = ()) -> Ended:
-    command = [*PROGRAM, *arguments]
-    if tracing:
-        kills = any("signal=" in word for word in tracing)
-        command = [*_STRACE, *([] if kills else [_FILTER]), "-o", os.devnull, *tracing, *command]
-    # Where it has a place of its own, bytecode is kept by runs whose system calls nobody counts.
-    keeps = "PYTHONPYCACHEPREFIX" in os.environ and not tracing
-    given = {**environment(), "PYTHONDONTWRITEBYTECODE": "" if keeps else "1"}
+def run(place: Path, *arguments: str) -> Ended:
     ended = subprocess.run(
-        command, cwd=place, env=given, capture_output=True, text=True, timeout=300, check=False, input=""
+        [*PROGRAM, *arguments],
+        cwd=place,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        input="",
     )
     return Ended(ended.returncode, ended.stdout + ended.stderr)
 
 
-def apply(place: Path, *more: str, tracing: tuple[str, ...] = ()) -> Ended:
-    return run(place, "apply", "-auto-approve", "-input=false", *more, tracing=tracing)
-
-
-def calls_made(place: Path, calls: Iterable[str]) -> dict[str, int]:
-    """How many of each of these system calls the busiest thread of an apply makes; strace counts by thread too."""
-    log = place / "calls"
-    apply(place, tracing=("-e", f"trace={','.join(calls)}", "-o", str(log)))
-    made = Counter(_CALL.findall(log.read_text("utf-8", "replace")))
-    return {call: max((n for (_, name), n in made.items() if name == call), default=0) for call in calls}
+def apply(place: Path, *more: str) -> Ended:
+    return run(place, "apply", "-auto-approve", "-input=false", *more)

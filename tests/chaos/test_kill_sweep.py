@@ -1,116 +1,196 @@
-"""A few points of the kill sweep, races of two real processes, and a holder that is stopped: small, in every run.
+"""A few points of the kill sweep and a few races on every store, and a holder that is stopped: small, in every run.
 
-`python -m tests.chaos.kill_sweep --points all` is the whole of it.
+`python -m tests.chaos.kill_sweep` and `python -m tests.chaos.races` are the whole of it.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
+import re
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.chaos.kill_sweep import Point, Sweep
-from tests.chaos.places import store
-from tests.chaos.stage import KINDS, PROGRAM, Sandbox, apply, can_trace, configuration, environment, run, served
+from tests.chaos.aftermath import APPLY, HELD, Aftermath, Project, Tally
+from tests.chaos.forked import Forks, forks
+from tests.chaos.kill_sweep import FAILURES, KILLS, Agenda, Sweep, work
+from tests.chaos.places import KINDS as STORES
+from tests.chaos.places import Store, store
+from tests.chaos.races import Races
+from tests.chaos.shim import How, Strike
+from tests.chaos.stage import Sandbox, run
 
-POINTS = [
-    *(Point("fsync", number) for number in (4, 9)),
-    *(Point("sendto", number) for number in (9, 14)),
-    Point("write", 20),
-    Point("epoll_wait", 30),
-    Point("rename", 1),
-    Point("link", 1),
-]
-FAILURES = [
-    Point("fsync", 2, "EIO"),
-    Point("fsync", 6, "ENOSPC"),
-    Point("write", 12, "ENOSPC"),
-    Point("rename", 1, "EIO"),
-]
+SORTS = (*KILLS.values(), *FAILURES)
+SERVERS = 2
 
 
 @pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with served(tmp_path_factory.mktemp("served")) as found:
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    with forks(tmp_path_factory.mktemp("forks")) as found:
         yield found
 
 
-def require_tracing() -> None:
-    if not can_trace():
-        assert shutil.which("strace") is not None or not os.environ.get("CI"), "strace is to be installed here"
-        pytest.skip("strace is not there, or may not trace: NO KILL POINT WAS TESTED")
+@pytest.fixture(scope="module")
+def sandbox(loaded: Forks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with loaded.served(tmp_path_factory.mktemp("served")) as found:
+        yield found
 
 
-@pytest.mark.parametrize("point", [*POINTS, *FAILURES], ids=str)
-def test_nothing_is_lost_or_doubled(point: Point, sandbox: Sandbox, tmp_path: Path) -> None:
-    require_tracing()
-    with store("file") as chosen:
-        sweep = Sweep(tmp_path, chosen, 2)
-        came_up = sweep.play(point, sandbox)
-    assert sweep.tally.complaints == []
-    assert came_up, "the program makes fewer such calls than that"
-    counts = sweep.tally.counts
-    assert (counts["lost"], counts["duplicated"], counts["prompts"]) == (0, 0, 0)
-
-
-def start(place: Path) -> subprocess.Popen[str]:
-    command = [*PROGRAM, "apply", "-auto-approve", "-input=false"]
-    return subprocess.Popen(
-        command, cwd=place, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+@pytest.fixture(scope="module")
+def files() -> Iterator[Store]:
+    with store("file") as found:
+        yield found
 
 
 @pytest.fixture
-def place(sandbox: Sandbox, tmp_path: Path) -> Path:
-    sandbox.empty()
-    (tmp_path / "main.yaml").write_text(configuration(sandbox.url, 3), "utf-8")
-    return tmp_path
+def aftermath(loaded: Forks, files: Store, tmp_path: Path) -> Aftermath:
+    return Aftermath(tmp_path, loaded, files, SERVERS)
 
 
-def require_one_of_each(sandbox: Sandbox, place: Path) -> None:
-    assert {kind: len(ids) for kind, ids in sandbox.objects().items()} == dict.fromkeys(KINDS, 3)
-    assert run(place, "plan", "-detailed-exitcode").code == 0
+@pytest.fixture
+def project(aftermath: Aftermath, sandbox: Sandbox) -> Project:
+    return aftermath.project(sandbox)
 
 
-def test_of_two_that_race_one_applies_and_the_other_is_told_who(place: Path, sandbox: Sandbox) -> None:
-    for _ in range(2):
-        racing = [start(place) for _ in range(3)]
-        told = [process.communicate(timeout=60)[0] for process in racing]
-        codes = sorted(process.returncode for process in racing)
-        assert codes[0] == 0 and set(codes) <= {0, 13}, told
-        assert all("locked by" in text for process, text in zip(racing, told, strict=True) if process.returncode)
-        require_one_of_each(sandbox, place)
+def require_nothing_wrong(tally: Tally) -> None:
+    assert tally.complaints == []
+    assert (tally.counts["lost"], tally.counts["duplicated"], tally.counts["prompts"]) == (0, 0, 0)
 
 
-def test_a_holder_that_is_stopped_keeps_others_out_and_goes_on(place: Path, sandbox: Sandbox) -> None:
-    holder = start(place)
+def test_nothing_is_lost_or_doubled(loaded: Forks, files: Store, tmp_path: Path) -> None:
+    sweep = Sweep(tmp_path, loaded, files, SERVERS)
+    with ExitStack() as stack:
+        sandboxes = [stack.enter_context(loaded.served(tmp_path)) for _ in range(4)]
+        agenda = Agenda([(sort, sweep.count(sandboxes[0], sort).total) for sort in SORTS], 2)
+        pool = stack.enter_context(ThreadPoolExecutor(len(sandboxes)))
+        list(pool.map(lambda one: work(sweep, agenda, one), sandboxes))
+    require_nothing_wrong(sweep.tally)
+    assert sweep.tally.counts["points"] >= 2 * len(SORTS) - 1
+
+
+@pytest.fixture(scope="module")
+def played(loaded: Forks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Tally]]]:
+    """What came of kills and races on each store: all of them at once, for most of it is waiting for leases."""
+    with ThreadPoolExecutor(len(STORES)) as pool:
+        place = tmp_path_factory.mktemp("played")
+        yield {kind: pool.submit(play, kind, loaded, place / kind) for kind in STORES}
+
+
+def play(kind: str, loaded: Forks, place: Path) -> Tally:
+    place.mkdir()
+    with store(kind) as chosen, loaded.served(place) as sandbox:
+        sweep = Sweep(place, loaded, chosen, SERVERS)
+        number = sweep.count(sandbox, KILLS["after"]).total * 2 // 3
+        assert sweep.play(Strike(number, *KILLS["after"]), sandbox)
+        (place / "races").mkdir()
+        races = Races(place / "races", loaded, chosen, SERVERS, sweep.tally)
+        project = races.project(sandbox)
+        for turn, mode in enumerate(("race", "wait", "race")):
+            races.play(project, turn, turn, mode)
+        return sweep.tally
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_every_store_survives_a_kill_and_races(kind: str, played: dict[str, Future[Tally]]) -> None:
+    tally = played[kind].result(120)
+    require_nothing_wrong(tally)
+    assert (tally.counts["points"], tally.counts["rounds"]) == (1, 3)
+    assert tally.counts["locks removed"] == (kind == "http")
+
+
+def test_of_two_that_race_one_applies_and_the_other_is_told_who(aftermath: Aftermath, project: Project) -> None:
+    racing = [aftermath.forks.start(project.here, *APPLY) for _ in range(2)]
+    ended = [one.wait() for one in racing]
+    assert {0} <= {one.code for one in ended} <= {0, HELD}, ended
+    assert all("locked by" in one.told for one in ended if one.code)
+    aftermath.require_order(project)
+    require_nothing_wrong(aftermath.tally)
+
+
+def test_a_holder_that_is_stopped_keeps_others_out_and_goes_on(aftermath: Aftermath, project: Project) -> None:
+    holder = aftermath.forks.start(project.here, *APPLY)
+    deadline = time.monotonic() + 30
+    while not any(project.sandbox.objects().values()):
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    holder.send(signal.SIGSTOP)
+    try:
+        other = aftermath.forks.run(project.here, *APPLY)
+        # Either it was stopped in the middle of its work, or it had just ended.
+        assert other.code in (HELD, 0), other
+    finally:
+        holder.send(signal.SIGCONT)
+    assert holder.wait().code == 0
+    aftermath.require_order(project)
+    require_nothing_wrong(aftermath.tally)
+
+
+def test_a_strike_is_exact(aftermath: Aftermath, project: Project) -> None:
+    """The first directory that is made is the state's."""
+    for how, is_there in ((How.BEFORE, False), (How.AFTER, True)):
+        ended = aftermath.forks.run(project.here, *APPLY, strike=Strike(1, how, kinds=("mkdir",)))
+        assert ended.code == -signal.SIGKILL
+        assert ended.report is not None
+        assert (ended.report.call, ended.report.total) == ("mkdir", 1)
+        assert ended.report.what.endswith("state")
+        assert (project.here / "state").exists() == is_there
+
+
+def test_a_torn_write_is_half_of_it(aftermath: Aftermath, project: Project) -> None:
+    aftermath.forks.run(project.here, "validate", "-json")
+    whole = aftermath.forks.run(project.here, "validate", "-json").told
+    running = aftermath.forks.start(project.here, "validate", "-json", strike=Strike(1, How.TORN, kinds=("write",)))
+    ended = running.wait()
+    assert ended.code == -signal.SIGKILL
+    assert whole.startswith(ended.told) and 0 < len(ended.told) < len(whole)
+
+
+def test_a_call_that_is_to_fail_fails(aftermath: Aftermath, project: Project) -> None:
+    ended = aftermath.forks.run(project.here, *APPLY, strike=Strike(1, How.ERROR, "ENOSPC", ("mkdir",)))
+    assert ended.code == 1
+    assert os.strerror(28) in ended.told
+    assert not any(project.sandbox.objects().values())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("plan",), ("apply", "-auto-approve"), ("aply",), ("plan", "-refresh=maybe"), ("show", "none"), ("--version",)],
+    ids=" ".join,
+)
+def test_a_forked_run_is_the_program(
+    arguments: tuple[str, ...], aftermath: Aftermath, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    def said(text: str) -> str:
+        # Ids are made up, and who is first among equals may vary.
+        plain = re.sub(r"\b(ems|eas|rsc)\w{17}\b", "ID", text)
+        return "\n".join(sorted(plain.splitlines())) if arguments[0] == "apply" else plain
+
+    forked = aftermath.project(sandbox)
+    by_fork = aftermath.forks.run(forked.here, *arguments)
+    started = aftermath.project(sandbox)
+    by_start = run(started.here, *arguments)
+    assert by_fork.code == by_start.code
+    assert said(by_fork.told) == said(by_start.told)
+    left = [sorted(path.name for path in here.rglob("*")) for here in (forked.here, started.here)]
+    assert left[0] == left[1]
+
+
+def test_a_forked_run_takes_signals_as_the_program_does(
+    loaded: Forks, files: Store, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    aftermath = Aftermath(tmp_path, loaded, files, 10)
+    project = aftermath.project(sandbox)
+    running = loaded.start(project.here, *APPLY)
     deadline = time.monotonic() + 30
     while not any(sandbox.objects().values()):
-        assert time.monotonic() < deadline and holder.poll() is None
-        time.sleep(0.01)
-    os.kill(holder.pid, signal.SIGSTOP)
-    try:
-        other = apply(place)
-        # Either it was stopped in the middle of its work, or it had just ended.
-        assert other.code in (13, 0), other
-    finally:
-        os.kill(holder.pid, signal.SIGCONT)
-    told, _ = holder.communicate(timeout=60)
-    assert holder.returncode == 0, told
-    require_one_of_each(sandbox, place)
-
-
-def test_one_that_dies_leaves_no_lock_and_the_next_makes_it_good(place: Path, sandbox: Sandbox) -> None:
-    holder = start(place)
-    while not sandbox.objects()["mcp_server"]:
-        time.sleep(0.01)
-    holder.kill()
-    holder.communicate(timeout=10)
-    assert apply(place).code == 0
-    require_one_of_each(sandbox, place)
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    running.send(signal.SIGINT)
+    assert running.wait().code == 130
+    aftermath.settle(project)
+    require_nothing_wrong(aftermath.tally)

@@ -1,0 +1,154 @@
+"""What must be true after runs that were cut off or got in each other's way: one object for each resource, recorded
+under its id; nothing left to do; nobody asked; no secret anywhere."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from tests.chaos.forked import Forks
+from tests.chaos.places import Store
+from tests.chaos.stage import SECRET, Ended, Sandbox, configuration
+from tests.chaos.watch import Hunt
+
+APPLY = ("apply", "-auto-approve", "-input=false")
+DESTROY = ("destroy", "-auto-approve", "-input=false")
+PATIENT = "-lock-timeout=60s"
+HELD = 13
+"""The exit code of a run that found the state locked."""
+_ASKED = ("recovery.ambiguous", "reconciler resolve", "exists already")
+_BROKEN = ("Traceback", "internal error")
+_UNLOCK = re.compile(r"reconciler force-unlock ([0-9a-f-]{36})")
+
+
+@dataclass
+class Tally:
+    counts: Counter[str] = field(default_factory=Counter)
+    complaints: list[str] = field(default_factory=list)
+    _mutex: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, what: str, number: int = 1) -> int:
+        with self._mutex:
+            self.counts[what] += number
+            return self.counts[what]
+
+    def complain(self, about: object, what: str, ended: Ended | None = None) -> None:
+        told = f": {ended.told[-1500:]}" if ended else ""
+        self.complaints.append(f"{about}: {what}{told}")
+        print(self.complaints[-1], flush=True)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} = {self.counts[name]}" for name in ("lost", "duplicated", "prompts"))
+
+
+@dataclass
+class Project:
+    """One configuration, its place in the store, and the sandbox that it is for."""
+
+    name: str
+    here: Path
+    sandbox: Sandbox
+    servers: int
+    about: object = ""
+    """What is tried with it, for people."""
+    verb: tuple[str, ...] = APPLY
+    """What it is to come to: with DESTROY, to nothing."""
+
+    @property
+    def made(self) -> int:
+        """How many servers there are to be."""
+        return 0 if self.verb == DESTROY else self.servers
+
+
+@dataclass
+class Aftermath:
+    place: Path
+    forks: Forks
+    store: Store
+    servers: int
+    tally: Tally = field(default_factory=Tally)
+    _names: count[int] = field(default_factory=lambda: count(1))
+
+    def project(self, sandbox: Sandbox, about: object = "") -> Project:
+        """Another one, of an empty sandbox."""
+        name = f"p{next(self._names)}"
+        here = self.place / name
+        here.mkdir()
+        sandbox.empty()
+        project = Project(name, here, sandbox, self.servers, about)
+        self.configure(project)
+        return project
+
+    def configure(self, project: Project, display_name: str = "") -> None:
+        state = self.store.state(project.name)
+        text = configuration(project.sandbox.url, project.servers, state, display_name)
+        (project.here / "main.yaml").write_text(text, "utf-8")
+
+    def forget(self, project: Project) -> None:
+        shutil.rmtree(project.here)
+        self.store.forget(project.name)
+
+    def listen(self, project: Project, ended: Ended) -> Ended:
+        """Looks at what a run said and left behind."""
+        for word in _BROKEN:
+            if word in ended.told:
+                self.tally.complain(project.about, f"it says {word}", ended)
+        if any(word in ended.told for word in _ASKED):
+            self.tally.add("prompts")
+            self.tally.complain(project.about, "somebody is asked", ended)
+        hunt = Hunt({"the client secret": SECRET})
+        hunt.look(ended.told.encode(), "what it said")
+        hunt.look_through([project.here], "its directory")
+        hunt.look(self.store.kept(project.name), "what the store keeps")
+        for found in hunt.found:
+            self.tally.complain(project.about, found)
+        return ended
+
+    def settle(self, project: Project) -> None:
+        """The next run, which makes good whatever was cut off; and nothing may be wrong afterwards."""
+        second = self.listen(project, self._again(project))
+        if second.code != 0:
+            self.tally.complain(project.about, f"the next run ends with {second.code}", second)
+        self.require_order(project)
+
+    def _again(self, project: Project) -> Ended:
+        ended = self.forks.run(project.here, *project.verb, *((PATIENT,) if self.store.is_waited_for else ()))
+        # What a dead run sent may take a moment more to arrive: a lock can come to be there after all.
+        for _ in range(2):
+            unlock = _UNLOCK.search(ended.told)
+            if not self.store.stays_locked or ended.code != HELD or unlock is None:
+                break
+            self.tally.add("locks removed")
+            self.listen(project, self.forks.run(project.here, "force-unlock", unlock[1]))
+            ended = self.forks.run(project.here, *project.verb)
+        return ended
+
+    def require_order(self, project: Project) -> None:
+        there, recorded = project.sandbox.objects(), self._recorded(project)
+        for kind, ids in there.items():
+            self.tally.add("lost", max(project.made - len(ids), 0))
+            self.tally.add("duplicated", max(len(ids) - project.made, 0))
+            if len(ids) != project.made:
+                self.tally.complain(project.about, f"{len(ids)} of {kind}, not {project.made}")
+            if recorded.get(kind, []) != ids:
+                self.tally.complain(project.about, f"recorded are {recorded.get(kind)} of {kind}, there are {ids}")
+        planned = ("-destroy",) if project.verb == DESTROY else ()
+        plan = self.listen(project, self.forks.run(project.here, "plan", "-detailed-exitcode", *planned))
+        if plan.code != 0:
+            self.tally.complain(project.about, f"a plan still ends with {plan.code}", plan)
+
+    def _recorded(self, project: Project) -> dict[str, list[str]]:
+        pulled = self.forks.run(project.here, "state", "pull")
+        if pulled.code or not pulled.told.startswith("{"):
+            self.tally.complain(project.about, f"state pull ends with {pulled.code}", pulled)
+            return {}
+        found: dict[str, list[str]] = {}
+        for one in json.loads(pulled.told)["resources"]:
+            found.setdefault(one["kind"], []).append(one["id"])
+        return {kind: sorted(ids) for kind, ids in found.items()}

@@ -1,0 +1,145 @@
+"""`python -m tests.chaos.races`: two real processes change the same configuration at the same instant, again and again.
+
+The rounds make everything, give it another name, and unmake it. In some of them one of the two is killed on the way, or
+stopped until its lease is over and somebody else has taken over, and then woken. After each round there must be exactly
+one object for each resource, or none, recorded under its id, and nothing left to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from fcntl import LOCK_EX, flock
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.chaos.aftermath import APPLY, DESTROY, HELD, PATIENT, Aftermath, Project
+from tests.chaos.forked import Running, forks
+from tests.chaos.places import KINDS, store
+from tests.chaos.stage import Ended, Sandbox, memory
+
+_MODES = ("race", "race", "race", "race", "wait", "wait", "kill", "kill", "stop")
+_SECONDS = 0.5
+"""An apply takes about so long; somewhere in it one of the two is killed or stopped."""
+_LEASE = 6.0
+"""Thrice the request timeout: the shortest there is."""
+
+
+class Races(Aftermath):
+    def play(self, project: Project, number: int, seed: int, mode: str = "") -> None:
+        """One round; by chance of this mode or that if none is given."""
+        random = Random(f"{seed}:{number}")
+        mode = mode or random.choice(_MODES)
+        project.verb = DESTROY if number % 3 == 2 else APPLY
+        project.about = f"round {number}, {mode}, {project.verb[0]}"
+        self.configure(project, f"n{number}" if number % 3 == 1 else "")
+        ended = self._race(project, mode, random)
+        for one in ended:
+            self.listen(project, one)
+            self.tally.add(f"ended with {one.code}")
+        self._require_codes(project, mode, ended)
+        if mode in ("kill", "stop"):
+            self.settle(project)
+        else:
+            self.require_order(project)
+        self.tally.add("rounds")
+        self.tally.add(f"of {mode}")
+
+    def _race(self, project: Project, mode: str, random: Random) -> list[Ended]:
+        patient = (PATIENT,) if mode == "wait" else ()
+        runs = self._together(project.here, *project.verb, *patient)
+        if mode in ("kill", "stop"):
+            time.sleep(random.random() * _SECONDS)
+            disturbed = random.choice(runs)
+            if mode == "kill":
+                disturbed.send(signal.SIGKILL)
+            else:
+                return [*self._woken(project, runs, disturbed), *(run.wait() for run in runs)]
+        return [run.wait() for run in runs]
+
+    def _woken(self, project: Project, runs: Sequence[Running], disturbed: Running) -> list[Ended]:
+        """What those ended with who came while one was stopped, for longer than its lease."""
+        disturbed.send(signal.SIGSTOP)
+        try:
+            if not self.store.is_waited_for:
+                time.sleep(_SECONDS)
+                return [self.forks.run(project.here, *project.verb)]
+            third = self.forks.start(project.here, *project.verb, PATIENT)
+            time.sleep(_LEASE + 2 * _SECONDS)
+            disturbed.send(signal.SIGCONT)
+            return [third.wait()]
+        finally:
+            disturbed.send(signal.SIGCONT)
+
+    def _require_codes(self, project: Project, mode: str, ended: Sequence[Ended]) -> None:
+        codes = Counter(one.code for one in ended)
+        allowed = {"race": {0, HELD}, "wait": {0}, "kill": {0, HELD, -signal.SIGKILL}, "stop": {0, HELD}}[mode]
+        if not codes.keys() <= allowed or (mode != "kill" and not codes[0]):
+            told = "\n".join(one.told[-800:] for one in ended if one.code)
+            self.tally.complain(project.about, f"they end with {sorted(codes.elements())}: {told}")
+
+    def _together(self, place: Path, *arguments: str) -> list[Running]:
+        """Two that begin at the same instant, when both are ready."""
+        path = self.place / f"gate{next(self._names)}"
+        with path.open("wb") as gate:
+            flock(gate, LOCK_EX)
+            runs = [self.forks.start(place, *arguments, gate=str(path)) for _ in range(2)]
+            while path.stat().st_size < len(runs):
+                time.sleep(0.001)
+        path.unlink()
+        return runs
+
+
+def work(races: Races, sandbox: Sandbox, rounds: range, seed: int) -> None:
+    project = races.project(sandbox)
+    for number in rounds:
+        races.play(project, number, seed)
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.races", description=__doc__.splitlines()[0])
+    parser.add_argument("--store", choices=KINDS, default="file")
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--resources", type=int, default=15)
+    parser.add_argument("--seed", type=int, default=1, help="Of what is done to which of the two, and when.")
+    parser.add_argument("--jobs", type=int, default=0, help="So many pairs at a time, each with a sandbox of its own.")
+    return parser.parse_args()
+
+
+def main() -> int:
+    given = parsed()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="races", dir=memory()) as name, ExitStack() as stack:
+        try:
+            chosen = stack.enter_context(store(given.store))
+            forked = stack.enter_context(forks(Path(name)))
+        except pytest.skip.Exception as missing:
+            print(f"{missing}: nothing was tested")
+            return 2
+        jobs = given.jobs or (os.cpu_count() or 1) * (4 if chosen.is_waited_for else 1)
+        sandboxes = [stack.enter_context(forked.served(Path(name))) for _ in range(jobs)]
+        races = Races(Path(name), forked, chosen, given.resources // 3)
+        shares = [range(given.rounds * n // jobs, given.rounds * (n + 1) // jobs) for n in range(jobs)]
+        with ThreadPoolExecutor(jobs) as pool:
+            list(pool.map(lambda one: work(races, *one, given.seed), zip(sandboxes, shares, strict=True)))
+    counts = races.tally.counts
+    print(", ".join(f"{name}: {number}" for name, number in sorted(counts.items()) if " " in name))
+    print(
+        f"rounds {counts['rounds']}, {races.tally}, complaints = {len(races.tally.complaints)}, "
+        f"store {given.store}, {time.monotonic() - began:.0f} s"
+    )
+    return 1 if races.tally.complaints else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
