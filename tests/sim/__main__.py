@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 
-from tests.sim.history import RULES, History, Outcome, Script, play, script, shrink
+from tests.sim.family import SIZE, is_short, play_family
+from tests.sim.history import Outcome, play, shrink
+from tests.sim.rules import RULES
+
+_TIDY = 50
+"""Families after which the garbage is collected, which nobody does meanwhile."""
 
 
 def main() -> int:
@@ -23,61 +30,84 @@ def main() -> int:
     if unknown := (off | ({given.mutate} if given.mutate else set())) - RULES.keys() - {"all"}:
         parser.error(f"no such rule: {', '.join(sorted(unknown))}; there are {', '.join(RULES)}")
     if given.seed is not None:
-        return show(given.seed, given.live != "whole", off)
+        return show(given.seed, given.live, off)
     if given.mutate:
         return mutate(list(RULES) if given.mutate == "all" else [given.mutate], given.seeds)
-    return sweep(given.first, given.seeds, given.live, off)
+    return sweep(range(given.first, given.first + given.seeds), given.live, off)
 
 
-def sweep(first: int, seeds: int, live: str, off: frozenset[str]) -> int:
+def sweep(seeds: range, live: str, off: frozenset[str]) -> int:
     """Nine of ten histories are short where both sorts are wanted."""
-    found: list[Outcome] = []
+    failed = 0
     totals: Counter[str] = Counter()
-    spent = {True: 0.0, False: 0.0}
-    for seed in range(first, first + seeds):
-        is_short = live == "short" or (live == "both" and seed % 10 != 0)
-        began = time.process_time()
-        outcome = play(seed, is_short, off)
-        spent[is_short] += time.process_time() - began
-        totals.update({("short" if is_short else "whole"): 1, "runs": outcome.runs, "effects": outcome.effects})
-        totals["excused"] += bool(outcome.excuses)
-        if outcome.violations:
-            found.append(outcome)
-            print(line(outcome, off), flush=True)
-    for is_short, name in ((True, "short"), (False, "whole")):
-        if totals[name]:
-            rate = totals[name] / spent[is_short]
-            print(f"{totals[name]} {name} histories, {rate:.0f} histories/s of one core")
-    print(f"{totals['runs']} runs, {totals['effects']} effects, {totals['excused']} histories with an excuse")
-    print(f"{len(found)} violations")
-    return 1 if found else 0
+    spent: Counter[str] = Counter()
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    for number in range(seeds.start // SIZE, -(-seeds.stop // SIZE)):
+        sort = "short" if _is_short(number * SIZE, live) else "whole"
+        began = time.process_time_ns()
+        outcomes = play_family(number, sort == "short", off)
+        if number % _TIDY == 0:
+            gc.collect()
+        spent[sort] += time.process_time_ns() - began
+        totals[sort] += SIZE
+        for seed, outcome in enumerate(outcomes, number * SIZE):
+            totals.update(runs=outcome.runs, effects=outcome.effects, crashes=len(outcome.crashes))
+            totals["excused"] += bool(outcome.excuses)
+            if outcome.violations:
+                failed += 1
+                print(line(seed, sort, outcome, off), flush=True)
+    gc.enable()
+    for sort in ("short", "whole"):
+        if totals[sort]:
+            print(f"{totals[sort]} {sort} histories, {totals[sort] * 10**9 / spent[sort]:.0f} histories/s of one core")
+    histories, seconds = totals["short"] + totals["whole"], spent.total() / 10**9
+    print(f"{totals['runs']} runs, {totals['crashes']} crashes, {totals['effects']} effects")
+    print(f"{totals['excused']} histories with an excuse")
+    print(f"{histories} histories in {seconds:.1f} s, {histories / seconds:.0f} histories/s of one core")
+    print(f"{failed} violations")
+    return 1 if failed else 0
 
 
 def mutate(rules: list[str], seeds: int) -> int:
     survivors = 0
     for rule in rules:
-        killer = next((o for n in range(seeds) if (o := play(n, n % 2 == 0, frozenset({rule}))).violations), None)
+        killer = next(_kills(rule, seeds), None)
         survivors += killer is None
         print(f"{'SURVIVED' if killer is None else 'killed':9}{rule:12}{RULES[rule]}", flush=True)
         if killer is not None:
-            print(f"{'':21}{line(killer, frozenset({rule}))}")
+            print(f"{'':21}{killer}")
     print(f"{len(rules) - survivors} of {len(rules)} mutants killed")
     return 1 if survivors else 0
 
 
-def line(outcome: Outcome, off: frozenset[str]) -> str:
+def _kills(rule: str, seeds: int) -> Iterator[str]:
+    """The histories that go wrong without the rule; every other family is of short ones."""
+    off = frozenset({rule})
+    for number in range(-(-seeds // SIZE)):
+        sort = "short" if number % 2 == 0 else "whole"
+        for seed, outcome in enumerate(play_family(number, sort == "short", off), number * SIZE):
+            if outcome.violations:
+                yield line(seed, sort, outcome, off)
+
+
+def _is_short(seed: int, live: str) -> bool:
+    return is_short(seed) if live == "both" else live == "short"
+
+
+def line(seed: int, sort: str, outcome: Outcome, off: frozenset[str] = frozenset()) -> str:
     """How to see it again."""
-    given = outcome.script
-    live = "short" if given.is_short else "whole"
     switched = f" --off {','.join(sorted(off))}" if off else ""
-    return f"python -m tests.sim --seed {given.seed} --live {live}{switched}  # {outcome.violations[0]}"
+    return f"python -m tests.sim --seed {seed} --live {sort}{switched}  # {outcome.violations[0]}"
 
 
-def show(seed: int, is_short: bool, off: frozenset[str]) -> int:
-    given: Script = script(seed, is_short)
-    if play(seed, is_short, off).violations:
+def show(seed: int, live: str, off: frozenset[str]) -> int:
+    """The history by itself: what it has in common with its family is played again."""
+    given = play_family(seed // SIZE, _is_short(seed, live), off)[seed % SIZE].script
+    if play(given, off).violations:
         given = shrink(given, off)
-    outcome = History(given, off, keep_log=True).outcome()
+    outcome = play(given, off, keep_log=True)
     print(given, *outcome.log, *outcome.violations, sep="\n")
     print(f"{len(outcome.violations)} violations")
     return 1 if outcome.violations else 0

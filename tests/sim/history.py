@@ -1,4 +1,4 @@
-"""One seed, one history: a configuration is applied by runs that crash, freeze and are cut off; then all must be well.
+"""One history: a configuration is applied by runs that crash, freeze and are cut off; then all must be well.
 
 What must hold, at every step and at the end
 1. No send without a durable intent of its own.
@@ -13,199 +13,209 @@ What must hold, at every step and at the end
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
-from reconciler.apply.bookkeeping import NewId, Settle, Write
 from reconciler.config.configuration import Configuration
-from reconciler.okta.family import Family
 from reconciler.okta.provider import OktaProvider
 from tests.sim.api import Api
 from tests.sim.applier import Report, run
-from tests.sim.machine import FATES, Machine, Process
+from tests.sim.machine import ENDLESS, Machine, Process
 from tests.sim.memory import Memory
+from tests.sim.rules import switch_off
+from tests.sim.script import Crash, Script, goals
+from tests.sim.situation import situation
 from tests.sim.small import SmallProvider
-from tests.unit.plan.stage import client, configured, external, server
 
-RULES = {
-    "intent": "an intent is journalled before every send",
-    "durable": "the intent is durable before the send",
-    "rejournal": "a new intent before every further send",
-    "quarantine": "after a crash, what isn't there is not made again before it can't come any more",
-    "patience": "within a run, a lost creation is not sent again before it can't come any more",
-    "adopt": "what an interrupted creation made is looked for",
-    "keep": "an intent of which nobody knows what came outlives the snapshot",
-    "kept": "what only the user can settle is journalled again",
-    "order": "the journal is forgotten after the snapshot is written",
-    "fence": "the store refuses a run that lost its lease",
-    "lease": "no send when the lease is lost or nearly",
-    "expiry": "a lease is taken over only after it expired",
-    "read-back": "what was written is read back",
-    "sweep": "objects that are there twice are told of",
-}
-"""The rules that can be switched off, one at a time, to see that a history notices."""
+PATIENCE = 60.0
+_ATTEMPTS = 6
+_EPOCH = 10_000.0
+_known: set[Any] = set()
+"""The situations from which all came to a good end."""
 
 
-@dataclass(frozen=True)
-class Script:
-    """What chance decides before a history begins; shrinking takes away from it."""
-
-    seed: int
-    goals: tuple[int, ...]
-    is_short: bool = False
-    """Of MCP servers alone, with the small provider."""
-    crashes: tuple[int, ...] = ()
-    """Effects of the successive runs at which each crashes; 0 for none."""
-    rate: float = 0.0
-    fates: tuple[str, ...] = FATES
-    rival: float = 0.0
-    """When a second run of the same configuration starts; 0 for never."""
-    freeze_at: int = 0
-    gap: bool = False
-    is_unique: bool = False
-    lag: float = 0.0
-    ignores: float = 0.0
-    expires: bool = False
-    step: float = 0.0
-    same_boot: bool = True
-
-
-@dataclass
+@dataclass(slots=True)
 class Outcome:
-    script: Script
+    root: Script
+    crashes: tuple[Crash, ...]
     violations: list[str]
     excuses: list[str]
     runs: int
     effects: int
     log: list[str] = field(default_factory=list)
 
-
-@cache
-def goals() -> tuple[Configuration, ...]:
-    """The configurations that are applied: alone, renamed, two, a whole one with all its kinds, none."""
-    bare = {"status": "inactive", "display_name": "One"}
-    issuing = {"authorization_servers": {"e": external()}}
-    one = {"a": server("e", url="https://a.example", **bare)}
-    two = {**one, "b": server("e", url="https://b.example", **bare)}
-    whole = {
-        **issuing,
-        "client_registrations": {"c": client("e")},
-        "mcp_servers": {"a": server("e", url="https://a.example", display_name="One")},
-    }
-    renamed = {"a": {**one["a"], "display_name": "Two"}}
-    shells = [_alone(configured({**issuing, "mcp_servers": servers})) for servers in (one, renamed, two)]
-    return (*shells, configured(whole), configured({}))
+    @property
+    def script(self) -> Script:
+        """The whole of it."""
+        return replace(self.root, crashes=self.crashes)
 
 
-def _alone(configuration: Configuration) -> Configuration:
-    """Its MCP servers without what is nested in them, which makes for short histories."""
-    kept = {a: replace(r, needs=()) for a, r in configuration.resources.items() if r.kind == "mcp_server"}
-    return replace(configuration, resources=kept)
-
-
-_SHORT = ((0,), (0,), (0,), (0,), (0,), (0, 1), (0, 4), (2,))
-_WHOLE = ((0,), (0, 1), (0, 4), (2,), (3,), (3,), (3, 4))
-
-
-def script(seed: int, is_short: bool) -> Script:
-    random = Random(seed)
-    chance = random.random
-    path = random.choice(_SHORT if is_short else _WHOLE)
-    longest = 150 if 3 in path else 40 if path == (2,) else 22
-    crashes = tuple(random.randrange(1, longest) for _ in range(random.choice((0, 1, 1, 2, 3))))
-    two = chance() < 0.2
-    freezes = two or chance() < 0.05
-    same_boot = chance() < 0.8
-    doubles = chance() < 0.05
-    return Script(
-        seed=seed,
-        goals=path,
-        is_short=is_short,
-        crashes=crashes,
-        rate=0.5 if doubles else random.choice((0.0, 0.1, 0.2, 0.4)),
-        fates=("twice",) if doubles else tuple(fate for fate in FATES if fate != "twice"),
-        rival=random.uniform(0.01, random.choice((0.2, 5.0))) if two else 0.0,
-        freeze_at=random.randrange(1, longest) if freezes else 0,
-        gap=freezes and chance() < 0.05,
-        is_unique=chance() < 0.3,
-        lag=random.choice((0.0, 0.0, 1.0, 6.0)),
-        ignores=0.1 if chance() < 0.1 else 0.0,
-        expires=chance() < 0.7,
-        step=random.choice((0.0, 0.0, -7200.0, 259_200.0 if same_boot else -60.0)),
-        same_boot=same_boot,
-    )
+class Branching(Protocol):
+    def sprout(self, history: History, process: Process) -> None:
+        """May copy the history, and sets the effect at which it is asked again."""
 
 
 class History:
-    def __init__(self, given: Script, off: frozenset[str] = frozenset(), keep_log: bool = False) -> None:
+    """After the crashes of its script, `branching` is asked after the effect `asked_at` whether to go on from there in
+    another way, too. `crashed` are the crashes so far."""
+
+    __slots__ = (
+        "asked_at",
+        "attempt",
+        "branching",
+        "crashed",
+        "effects",
+        "goal",
+        "is_calm",
+        "is_content",
+        "machine",
+        "processes",
+        "runs",
+        "script",
+    )
+
+    def __init__(
+        self,
+        given: Script,
+        off: frozenset[str] = frozenset(),
+        keep_log: bool = False,
+        branching: Branching | None = None,
+    ) -> None:
         self.script = given
-        self.off = off
-        self.random = Random(given.seed * 7919 + 17)
-        self.calm = False
-        random = self.random.random
-        lag, ignores = given.lag, given.ignores
-        api = Api(
-            given.is_unique,
-            lag=(lambda: lag * random()) if lag else (lambda: 0.0),
-            ignores=lambda: not self.calm and ignores > 0 and random() < ignores,
-        )
-        self.machine = Machine(self.random, api, Memory(given.expires, off), off)
-        self.machine.same_boot = given.same_boot
-        self.machine.fates = given.fates or ("429",)
-        self.machine.log = [] if keep_log else None
-        patience = 0.0 if "patience" in off else 60.0
-        self.provider: Any = _small(patience, "read-back" not in off) if given.is_short else _okta(patience)
-        self.crashes = list(given.crashes)
-        self.runs = self.effects = 0
-        self.is_content = False
-        self.configuration: Any = None
+        api = Api(given.is_unique, given.lag, given.ignores)
+        self.machine = machine = Machine(api, Memory(given.expires, off), off)
+        machine.chance, machine.watch = Random(given.seed * 7919 + 17).random, self._watch
+        machine.same_boot, machine.fates = given.same_boot, given.fates or ("429",)
+        machine.log = [] if keep_log else None
+        self.crashed: tuple[Crash, ...] = ()
+        self.branching, self.asked_at = branching, 0
+        self.goal = self.attempt = self.runs = self.effects = 0
+        self.is_content = self.is_calm = False
+        self.processes: list[Process] = []
+        if given.jump[1]:
+            machine.at(given.jump[0], _jump, None, given.jump[1])
+        self._start()
+
+    def twin(self, process: Process, crash: Crash) -> History | None:
+        """The same history, but that `process` crashes now; None where another is at work that can't be copied."""
+        at_work = [p for p in self.processes if p is not process and not (p.is_done or p.is_dead)]
+        if at_work and (not crash.seed or not all(map(self.machine.only_waits, at_work))):
+            return None
+        twin = History.__new__(History)
+        twin.machine = machine = self.machine.twin()
+        machine.watch = twin._watch
+        twin.script, twin.branching, twin.asked_at = self.script, self.branching, 0
+        twin.crashed, twin.effects = self.crashed, self.effects + self.machine.effects
+        twin.goal, twin.attempt, twin.runs = self.goal, self.attempt, self.runs
+        crashing = process.twin(machine)
+        twin.processes = [crashing]
+        for old in self.processes:
+            if old in at_work:
+                new = old.twin(machine)
+                twin.processes.append(new)
+                machine.take_over(self.machine, old, new.begin_again(twin._conversation(new)))
+            elif old is not process:
+                twin.processes.append(old)
+        twin._crash(crashing, crash)
+        return twin
 
     def outcome(self) -> Outcome:
-        restore = switch_off(self.off)
-        try:
-            for number, goal in enumerate(self.script.goals):
-                self.configuration = goals()[goal]
-                self._reach(is_first=number == 0)
-            self._conclude()
-        finally:
-            restore()
+        """From where it stands to its end."""
         machine = self.machine
+        if self.branching is not None and self._next_crash() is None:
+            self.branching.sprout(self, self.processes[0])
+        self._set_mark()
+        machine.run()
+        while self._goes_on():
+            machine.run()
+        self._conclude()
         for what in () if machine.had_stragglers or machine.excuses else machine.api.illegal:
             machine.violation(f"illegal: {what}")
         if machine.memory.stale_writes:
             machine.violation("a run without its lease wrote to the store")
-        return Outcome(self.script, machine.violations, machine.excuses, self.runs, self.effects, machine.log or [])
+        effects = self.effects + machine.effects
+        told = machine.violations, machine.excuses
+        machine.let_go()
+        return Outcome(self.script, self.crashed, *told, self.runs, effects, machine.log or [])
 
-    def _process(self, **more: Any) -> Process:
+    # What happens after which effect ------------------------------------------------------------------------------
+
+    def _next_crash(self) -> Crash | None:
+        given, done = self.script.crashes, len(self.crashed)
+        return given[done] if done < len(given) else None
+
+    def _set_mark(self) -> None:
+        crash, number = self._next_crash(), self.machine.effects
+        points = (self.asked_at if crash is None else crash.at, 0 if self.crashed else self.script.freeze_at)
+        self.machine.mark = min([point for point in points if point > number], default=ENDLESS)
+
+    def _watch(self, process: Process) -> None:
+        number = self.machine.effects
+        if number >= ENDLESS:
+            raise AssertionError("a history without end")
+        if number == self.script.freeze_at and not self.crashed:
+            process.freezes_at = self.script.freezes_at
+            if not process.freezes_at:
+                process.freeze()
+        crash = self._next_crash()
+        if crash is not None and crash.at == number:
+            self.effects += number
+            self._crash(process, crash)
+            if self.branching is not None and self._next_crash() is None:
+                self.branching.sprout(self, process)
+        elif self.branching is not None and self.asked_at == number:
+            self.branching.sprout(self, process)
+        self._set_mark()
+
+    def _crash(self, process: Process, crash: Crash) -> None:
+        machine = self.machine
+        self.crashed = (*self.crashed, crash)
+        self.is_calm, self.is_content = not crash.seed, False
+        machine.chance = Random(crash.seed).random if crash.seed else _calm
+        machine.effects = 0
+        process.kill(crash.kept)
+
+    # Runs ---------------------------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        """Another run; a rival joins the first of all."""
+        self.machine.rate = self.script.rate if self.attempt < 4 else 0.0
+        self.processes = [self._process()]
+        if self.script.rival and not (self.goal or self.attempt):
+            self.processes.append(self._process(self.script.rival))
+
+    def _process(self, after: float = 0.0) -> Process:
         self.runs += 1
-        process = Process(self.machine, f"run{self.runs}", **more)
-        # On one boot the wall clock may jump as it likes; between machines, ours are taken not to run ahead.
-        process.step = self.script.step * (self.runs % 2 if self.script.same_boot else self.runs)
-        process.start(run(process, self.configuration, self.provider))
+        step = self.script.step * (self.runs % 2 if self.script.same_boot else self.runs)
+        process = Process(self.machine, f"run{self.runs}", step)
+        process.start(self._conversation(process), after)
         return process
 
-    def _reach(self, is_first: bool) -> None:
-        """Runs until one gets to its end; the rival joins the first of them."""
-        machine, given = self.machine, self.script
-        machine.rate = given.rate
-        for attempt in range(6):
-            if attempt >= 4:
-                machine.rate = 0.0
-            crash = self.crashes.pop(0) if self.crashes else 0
-            freeze = given.freeze_at if is_first and attempt == 0 else 0
-            processes = [self._process(crash_at=crash, freeze_at=freeze, gap=given.gap)]
-            if is_first and attempt == 0 and given.rival:
-                machine.run(machine.now + given.rival)
-                processes.append(self._process())
-            machine.run()
-            self.effects += sum(p.effects for p in processes)
-            content = [process for process in processes if self._is_content(process)]
-            self.is_content = bool(content)
-            if self.is_content:
-                return
+    def _conversation(self, process: Process) -> Any:
+        off = self.machine.off
+        patience = 0.0 if "patience" in off else PATIENCE
+        provider: Any = _small(patience, "read-back" not in off) if self.script.is_short else _okta(patience)
+        return run(process, self._configuration(), provider)
+
+    def _configuration(self) -> Configuration:
+        return goals()[self.script.goals[self.goal]]
+
+    def _goes_on(self) -> bool:
+        """Once nobody is at work any more: whether another run begins, for the same goal or for the next."""
+        if self.is_calm:
+            return False
+        self.is_content = bool([True for process in self.processes if self._is_content(process)])
+        if not self.is_content and self.attempt < _ATTEMPTS - 1:
+            self.attempt += 1
+        elif self.goal < len(self.script.goals) - 1:
+            self.goal, self.attempt = self.goal + 1, 0
+        else:
+            return False
+        self._start()
+        return True
 
     def _is_content(self, process: Process) -> bool:
         if not process.is_done or process.failure is not None:
@@ -220,19 +230,25 @@ class History:
     def _conclude(self) -> None:
         """The last run, after everything that is on its way has arrived; and one more, which finds nothing to do."""
         machine, given = self.machine, self.script
-        machine.rate, self.calm = 0.0, True
-        self.crashes.clear()
+        machine.rate, machine.storm_until, machine.chance, machine.mark = 0.0, 0.0, _calm, ENDLESS
+        self.branching, seen = None, []
         for last in (False, True):
             if self.is_content and not last and not (machine.excuses or machine.had_stragglers or given.rival):
                 continue
-            machine.rest(machine.now + 400.0)
+            machine.rest((machine.now + 400.0) // _EPOCH * _EPOCH + _EPOCH)
+            here = situation(machine, Process(machine, "", given.step * (self.runs + 1)).moment())
+            if here is not None:
+                seen.append((last, given.is_short, given.goals[self.goal], here))
+                if seen[-1] in _known and machine.log is None and not machine.violations:
+                    break
             process = self._process()
             machine.run()
-            self.effects += process.effects
             if process.failure is not None:
                 machine.violation(f"the last run is refused: {process.failure.diagnostics[0].summary}")
                 return
             self._check(process.result, last)
+        if not machine.violations and len(_known) < 100_000:
+            _known.update(seen)
 
     def _check(self, report: Report, last: bool) -> None:
         machine = self.machine
@@ -259,7 +275,7 @@ class History:
         machine = self.machine
         records = {r.id: r for r in machine.memory.snapshot.records.values()} if machine.memory.snapshot else {}
         there = machine.api.things
-        wanted = self.configuration.resources
+        wanted = self._configuration().resources
         if lost := sorted(records.keys() - there.keys()):
             machine.violation(f"{when}: recorded, but not there: {', '.join(lost)}")
         if not machine.excuses and (extra := sorted(there.keys() - records.keys())):
@@ -291,58 +307,29 @@ _okta = cache(lambda patience: OktaProvider(quarantine=patience))
 _small = cache(SmallProvider)
 
 
-def switch_off(off: frozenset[str]) -> Callable[[], None]:
-    """Replace what makes a rule of the engine itself; the way back."""
-    from reconciler.apply import bookkeeping, recovery, sweep
-
-    kept = (recovery.seconds_left, recovery._is_it, Family.prove)
-    others = (bookkeeping.writing, recovery.Recovered.kept, sweep._warnings)
-    if "quarantine" in off:
-        recovery.seconds_left = lambda entry, now: 0.0
-    if "adopt" in off:
-        recovery._is_it = lambda *given: False
-    if "read-back" in off:
-        Family.prove = _unproven  # type: ignore[method-assign, assignment]
-
-    if "order" in off:
-        bookkeeping.writing = _forgotten_first
-    if "kept" in off:
-        recovery.Recovered.kept = ()  # type: ignore[method-assign, assignment]
-    if "sweep" in off:
-        sweep._warnings = lambda *given: iter(())
-
-    def restore() -> None:
-        bookkeeping.writing, recovery.Recovered.kept, sweep._warnings = others  # type: ignore[method-assign]
-        recovery.seconds_left, recovery._is_it, Family.prove = kept  # type: ignore[method-assign]
-
-    return restore
+def _calm() -> float:
+    return 0.5
 
 
-def _forgotten_first(snapshot: Any, plan: str = "") -> Any:
-    """The journal is forgotten before the snapshot is written."""
-    yield Settle()
-    lineage = snapshot.lineage or (yield NewId())
-    newer = replace(snapshot, lineage=lineage, serial=snapshot.serial + 1)
-    yield Write(newer, plan)
-    return newer
+def _jump(machine: Machine, _: Any, seconds: float, __: Any) -> None:
+    machine.step += seconds
+    machine.said("the wall clock is moved by", seconds)
 
 
-def _unproven(family: Family, target: Any, wanted: Any) -> Any:
-    """Takes the live system's word for it."""
-    seen = yield from family.look(target)
-    assert seen is not None
-    return replace(seen, attributes={**seen.attributes, **wanted})
-
-
-def play(seed: int, is_short: bool = False, off: frozenset[str] = frozenset()) -> Outcome:
-    return History(script(seed, is_short), off).outcome()
+def play(given: Script, off: frozenset[str] = frozenset(), keep_log: bool = False) -> Outcome:
+    """The history by itself, sharing nothing."""
+    restore = switch_off(off)
+    try:
+        return History(given, off, keep_log).outcome()
+    finally:
+        restore()
 
 
 def shrink(given: Script, off: frozenset[str] = frozenset()) -> Script:
     """As little as still goes wrong: without this or that crash, freeze, rival and sort of fate."""
     while True:
         for simpler in _simpler(given):
-            if History(simpler, off).outcome().violations:
+            if play(simpler, off).violations:
                 given = simpler
                 break
         else:
@@ -350,14 +337,15 @@ def shrink(given: Script, off: frozenset[str] = frozenset()) -> Script:
 
 
 def _simpler(given: Script) -> Iterator[Script]:
-    plain = {"rival": 0.0, "freeze_at": 0, "gap": False, "lag": 0.0, "ignores": 0.0, "step": 0.0, "rate": 0.0}
-    for name, least in plain.items():
+    plain = {"rival": 0.0, "freeze_at": 0, "freezes_at": "", "lag": 0.0, "ignores": 0.0, "step": 0.0, "rate": 0.0}
+    for name, least in {**plain, "jump": (0.0, 0.0)}.items():
         if getattr(given, name) != least:
             yield replace(given, **{name: least})
-    for place, crash in enumerate(given.crashes):
+    for place in range(len(given.crashes)):
         yield replace(given, crashes=given.crashes[:place] + given.crashes[place + 1 :])
-        if crash:
-            yield replace(given, crashes=(*given.crashes[:place], 0, *given.crashes[place + 1 :]))
+    # Effects are counted otherwise as soon as something else is simpler.
+    for at in range(1, 100) if given.crashes and (len(given.crashes) > 1 or given.rate) else ():
+        yield replace(given, crashes=(Crash(at),), rate=0.0)
     if len(given.goals) > 1:
         yield replace(given, goals=given.goals[:-1])
     for fate in given.fates if len(given.fates) > 1 else ():

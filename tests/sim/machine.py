@@ -1,31 +1,30 @@
 """A machine of several processes in virtual time: performs conversations, loses messages, crashes and freezes.
 
 The third driver of the engine's effects (beside asyncio's and a replay of recorded answers). Everything that happens by
-chance comes from one random generator, so a seed is a history.
+chance comes from one random generator, so a seed is a history. What outlives a process (the live system, the store,
+messages on their way) is data and can be copied: a machine can be gone on with twice, from the same moment.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Generator
-from itertools import count
-from math import inf
+from datetime import UTC, datetime
+from heapq import heappop, heappush
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reconciler.apply.quarantine import QUARANTINE, Moment, stamp
 from reconciler.apply.waiting import Wait
 from reconciler.model.diagnostic import Refused, error
-from reconciler.ports import Answer, Call, Journal, Now, Read, Send, Sleep, Together
-from tests.sim.api import Api
+from reconciler.ports import Call, Journal, Now, Read, Send, Sleep, Together
 from tests.sim.memory import TTL, Memory, Session
+from tests.sim.network import EPOCH, PENDING, TIMEOUT, deliver, transmit
 
-TIMEOUT, LATE = 30.0, 20.0
-"""The deadline of a request, and how much later the live system may still carry it out."""
-EPOCH = 1_790_000_000.0
-LOST = Answer(0, lost="the connection broke")
-FATES = ("never", "answer lost", "late", "slow", "twice", "429", "503 before", "503 after", "empty 400", "no body")
-RARE = {"twice"}
+if TYPE_CHECKING:
+    from tests.sim.api import Api
+
+ENDLESS = 50_000
+"""Effects without a crash after which a history is taken to have no end."""
 
 
 class Do:
@@ -49,278 +48,428 @@ class Park:
     def open(self) -> None:
         self.is_open = True
         if self.fiber is not None:
-            fiber = self.fiber
-            fiber.process.machine.at(fiber.process.machine.now, fiber.resume)
+            self.fiber.resume()
 
 
 class Fiber:
-    """One conversation under way in a process; `parent` goes on when all its children are done."""
+    """One conversation under way in a process; `done` is told its result, or why it was refused."""
 
     __slots__ = ("conversation", "done", "process")
 
     def __init__(self, process: Process, conversation: Generator[Any, Any, Any], done: Callable[[Any, Any], None]):
         self.process, self.conversation, self.done = process, conversation, done
 
-    def resume(self, value: Any = None, failure: BaseException | None = None) -> None:
-        process = self.process
+    def resume(self, value: Any = None, failure: Refused | None = None) -> None:
+        """Goes on at this very moment of virtual time, after whatever else is under way."""
+        machine = self.process.machine
+        machine.at(machine.now, wake, self, value, failure)
+
+    def go_on(self, value: Any, failure: Refused | None = None) -> None:
+        """Until an effect whose result comes later."""
+        process, machine = self.process, self.process.machine
         if process.is_dead:
             return
-        if process.frozen_until > process.machine.now:
-            process.machine.at(process.frozen_until, lambda: self.resume(value, failure))
+        if process.frozen_until > machine.now:
+            machine.at(process.frozen_until, wake, self, value, failure)
             return
-        try:
-            effect = self.conversation.send(value) if failure is None else self.conversation.throw(failure)
-        except StopIteration as end:
-            self.done(end.value, None)
-        except Refused as refused:
-            self.done(None, refused)
-        else:
-            process.perform(self, effect)
+        conversation = self.conversation
+        send, perform = conversation.send, _PERFORM
+        while True:
+            try:
+                effect = send(value) if failure is None else conversation.throw(failure)
+            except StopIteration as end:
+                self.done(end.value, None)
+                return
+            except Refused as refused:
+                self.done(None, refused)
+                return
+            value = failure = None
+            machine.effects += 1
+            try:
+                value = perform[effect.__class__](machine, self, effect)
+            except Refused as refused:
+                failure = refused
+            if process.tries >= 0 and value.__class__ is bool:
+                process.tries = -1 if value else process.tries + 1
+            if machine.effects >= machine.mark:
+                machine.watch(process)
+                if process.is_dead:
+                    return
+                if process.frozen_until > machine.now and value is not PENDING:
+                    self.resume(value, failure)
+                    return
+            if value is PENDING:
+                return
+
+
+def wake(machine: Machine, fiber: Fiber, value: Any, failure: Refused | None) -> None:
+    fiber.go_on(value, failure)
 
 
 class Process:
-    """One run of the program: its clock, its lease, what it has not written out yet, and when it is to meet its end."""
+    """One run of the program: its clock, its lease, and what it has not written out yet."""
 
-    def __init__(self, machine: Machine, name: str, crash_at: int = 0, freeze_at: int = 0, gap: bool = False) -> None:
-        self.machine, self.name = machine, name
-        self.crash_at, self.freeze_at, self.gap = crash_at, freeze_at, gap
-        self.effects = 0
-        self.is_dead = False
-        self.frozen_until = 0.0
-        self.until = 0.0
-        self.step = 0.0
-        """What the wall clock has been moved by."""
+    __slots__ = (
+        "buffer",
+        "failure",
+        "freezes_at",
+        "frozen_until",
+        "is_dead",
+        "is_done",
+        "machine",
+        "name",
+        "result",
+        "sent",
+        "session",
+        "step",
+        "tries",
+        "undertaking",
+        "until",
+    )
+    origin = "boot"
+
+    def __init__(self, machine: Machine, name: str, step: float = 0.0) -> None:
+        self.machine, self.name, self.step = machine, name, step
+        self.is_dead = self.is_done = False
+        self.freezes_at = ""
+        self.frozen_until = self.until = 0.0
         self.session = Session(machine.memory)
         self.buffer: list[dict[str, Any]] = []
         self.result: Any = None
         self.failure: Any = None
-        self.is_done = False
         self.undertaking: Any = None
         """What its journal is about, once it has begun."""
-        self.last_address = ""
+        self.sent: set[int] = set()
+        """The `seq` of the intents that were followed by their send."""
+        self.tries = 0
+        """How often it asked for the lock in vain; -1 once it did anything else."""
 
     # The clock, as ports.Clock ------------------------------------------------------------------------------------
-    origin = "boot"
 
     def monotonic(self) -> float:
         return self.machine.now
 
     def wall(self) -> str:
-        return ""
+        return "" if self.machine.same_boot else datetime.fromtimestamp(self.wall_seconds(), UTC).isoformat()
 
     def moment(self) -> Moment:
         return Moment(self.machine.now, "boot" if self.machine.same_boot else "another", self.wall_seconds())
 
     def wall_seconds(self) -> float:
-        return EPOCH + self.machine.now + self.step
+        return EPOCH + self.machine.now + self.step + self.machine.step
 
     # --------------------------------------------------------------------------------------------------------------
 
-    def start(self, conversation: Generator[Any, Any, Any]) -> None:
-        def done(value: Any, failure: Any) -> None:
-            self.result, self.failure, self.is_done = value, failure, True
-            self.machine.awaited -= 1
-            if self.machine.memory.holder is self:
-                self.session.release(self)
-
-        self.machine.awaited += 1
-        self.machine.at(self.machine.now, Fiber(self, conversation, done).resume)
-
-    def kill(self) -> None:
+    def start(self, conversation: Generator[Any, Any, Any], after: float = 0.0) -> None:
         machine = self.machine
+        machine.awaited += 1
+        machine.at(machine.now + after, wake, Fiber(self, conversation, self.ended))
+
+    def ended(self, value: Any, failure: Any) -> None:
+        self.result, self.failure, self.is_done = value, failure, True
+        self.machine.awaited -= 1
+        self.session.release(self)
+
+    def kill(self, kept: float) -> None:
+        machine = self.machine
+        self.is_dead = True
         machine.awaited -= 1
-        machine.said("crash", self.name)
-        if self.buffer and machine.random.random() < 0.5:
+        if machine.log is not None:
+            machine.said("crash", self.name)
+        if kept and self.buffer and self.session.fence == machine.memory.fence:
             # What was not yet acknowledged may have reached the disk all the same, up to some entry.
-            kept = self.buffer[: machine.random.randrange(len(self.buffer) + 1)]
-            if self.session.fence == machine.memory.fence:
-                self.session.append(kept)
+            self.session.append(self.buffer[: round(kept * len(self.buffer))])
         self.buffer = []
         if machine.memory.holder is self:
             if machine.memory.expires:
-                machine.memory.until = machine.now + TTL * machine.random.uniform(2 / 3, 1)
+                machine.memory.until = machine.now + TTL * (2 + kept) / 3
             else:
                 machine.memory.holder = None
 
     def freeze(self) -> None:
         machine = self.machine
-        seconds = machine.random.choice((5.0, TTL, 2 * TTL))
+        seconds = (5.0, TTL, 2 * TTL)[int(machine.chance() * 3)]
         self.frozen_until = machine.now + seconds
-        self.until = machine.now + TTL * machine.random.uniform(2 / 3, 1)
+        self.until = machine.now + TTL * (2 + machine.chance()) / 3
+        self.tries = -1
         if machine.memory.holder is self:
             machine.memory.until = self.until
-        machine.said("freeze", self.name, seconds)
+        if machine.log is not None:
+            machine.said("freeze", self.name, seconds)
 
     def remaining(self) -> float:
-        if self.session.fence < self.machine.memory.fence and self.until <= self.machine.now:
-            return 0.0
-        if self.until and self.until <= self.machine.now:
-            return 0.0
-        return TTL
-
-    def perform(self, fiber: Fiber, effect: Any) -> None:
-        self.effects += 1
-        machine = self.machine
-        if self.effects == self.crash_at:
-            self.is_dead = True
-            if machine.random.random() < 0.5 and type(effect) in (Send, Do):
-                self._act(fiber, effect)
-            self.kill()
-            return
-        if self.effects == self.freeze_at and not self.gap:
-            self.freeze()
-        self._act(fiber, effect)
-
-    def _act(self, fiber: Fiber, effect: Any) -> None:
-        machine = self.machine
-        sort = type(effect)
-        if sort is Send:
-            if self.remaining() <= TIMEOUT and "lease" not in machine.off:
-                fiber.resume(failure=Refused([error("lock.lost", "the lease is lost, or nearly")]))
-                return
-            if self.gap and self.effects >= self.freeze_at > 0:
-                self.gap = False
-                machine.excuse("a process froze between its last look at the lease and its send")
-                self.freeze()
-                machine.at(self.frozen_until, lambda: None if self.is_dead else machine.transmit(fiber, effect.call))
-                return
-            machine.require_intent(self, effect)
-            machine.transmit(fiber, effect.call)
-        elif sort is Read:
-            machine.transmit(fiber, effect.call)
-        elif sort is Now:
-            fiber.resume(machine.now)
-        elif sort is Journal:
-            self._journal(fiber, effect.entry)
-        elif sort is Do:
-            self._do(fiber, effect)
-        elif sort is Together:
-            self._together(fiber, effect.conversations)
-        elif sort is Park:
-            effect.fiber = fiber
-            if effect.is_open:
-                effect.open()
-        elif sort is Sleep or sort is Wait:
-            machine.at(machine.now + effect.seconds, fiber.resume)
-        else:
-            raise AssertionError(f"the engine yields {effect!r}")
-
-    def _do(self, fiber: Fiber, effect: Do) -> None:
-        if self.frozen_until > self.machine.now:
-            self.machine.at(self.frozen_until, lambda: None if self.is_dead else self._do(fiber, effect))
-            return
-        try:
-            value = effect.act()
-        except Refused as refused:
-            fiber.resume(failure=refused)
-        else:
-            fiber.resume(value)
-
-    def _journal(self, fiber: Fiber, entry: Any) -> None:
-        machine = self.machine
-        is_intent = entry["kind"] == "intent"
-        if is_intent:
-            if "intent" in machine.off or ("rejournal" in machine.off and entry["attempt"] > 1):
-                fiber.resume()
-                return
-            self.last_address = entry["address"]
-        stamped = self.undertaking.entry(entry, stamp(self, QUARANTINE))
-        if not machine.same_boot:
-            stamped["at"] = _iso(self.wall_seconds())
-        self.buffer.append(stamped)
-        if not is_intent or "durable" in machine.off:
-            fiber.resume()
-            return
-
-        def written() -> None:
-            if self.is_dead:
-                return
-            try:
-                self.flush()
-            except Refused as refused:
-                fiber.resume(failure=refused)
-            else:
-                fiber.resume()
-
-        machine.at(machine.now + machine.random.choice((0.003, 0.003, 1.5)), written)
+        return 0.0 if self.until and self.until <= self.machine.now else TTL
 
     def flush(self) -> None:
-        entries, self.buffer = self.buffer, []
-        if entries:
+        if self.buffer:
+            entries, self.buffer = self.buffer, []
             self.session.append(entries)
 
-    def _together(self, fiber: Fiber, conversations: Any) -> None:
-        results: list[Any] = [None] * len(conversations)
-        failures: list[Any] = []
-        left = len(conversations)
+    def twin(self, machine: Machine) -> Process:
+        """The same process on the copy of its machine, as far as it can matter there: it doesn't run."""
+        twin = Process(machine, self.name, self.step)
+        twin.session = self.session.twin(machine.memory)
+        twin.buffer, twin.tries = list(self.buffer), self.tries
+        twin.frozen_until, twin.until, twin.sent = self.frozen_until, self.until, set(self.sent)
+        twin.undertaking = self.undertaking
+        twin.result, twin.failure, twin.is_done, twin.is_dead = self.result, self.failure, self.is_done, self.is_dead
+        if self.machine.memory.holder is self:
+            machine.memory.holder = twin
+        return twin
 
-        def done_at(place: int) -> Callable[[Any, Any], None]:
-            def done(value: Any, failure: Any) -> None:
-                nonlocal left
-                results[place] = value
-                left -= 1
-                if failure is not None:
-                    failures.append(failure)
-                if left == 0:
-                    fiber.resume(tuple(results), failures[0] if failures else None)
+    def begin_again(self, conversation: Generator[Any, Any, Any]) -> Fiber:
+        """The fiber of a process that only waits for the lock, as far as it has come."""
+        for _ in range(self.tries):
+            conversation.send(None)
+            conversation.send(False)
+        return Fiber(self, conversation, self.ended)
 
-            return done
 
-        if not conversations:
-            fiber.resume(())
-            return
+def _read(machine: Machine, fiber: Fiber, effect: Read) -> Any:
+    return transmit(machine, fiber, effect.call)
+
+
+def _send(machine: Machine, fiber: Fiber, effect: Send) -> Any:
+    process = fiber.process
+    if process.remaining() <= TIMEOUT and "lease" not in machine.off:
+        raise Refused([error("lock.lost", "the lease is lost, or nearly")])
+    if process.freezes_at == "send":
+        process.freezes_at = ""
+        machine.excuse("a process froze between its last look at the lease and its send")
+        process.freeze()
+        machine.at(process.frozen_until, _woken, fiber, effect.call)
+        return PENDING
+    if machine.is_strict:
+        machine.require_intent(process, effect)
+    return transmit(machine, fiber, effect.call)
+
+
+def _woken(machine: Machine, fiber: Fiber, call: Call, _: Any = None) -> None:
+    if not fiber.process.is_dead:
+        transmit(machine, fiber, call, is_alone=False)
+
+
+def _now(machine: Machine, fiber: Fiber, effect: Now) -> float:
+    return machine.now
+
+
+def _do(machine: Machine, fiber: Fiber, effect: Do) -> Any:
+    return effect.act()
+
+
+def _pause(machine: Machine, fiber: Fiber, effect: Sleep) -> Any:
+    return machine.pause(fiber, effect.seconds)
+
+
+def _park(machine: Machine, fiber: Fiber, effect: Park) -> Any:
+    if effect.is_open:
+        return None
+    effect.fiber = fiber
+    return PENDING
+
+
+def _journal(machine: Machine, fiber: Fiber, effect: Journal) -> Any:
+    process, entry = fiber.process, effect.entry
+    is_intent = entry["kind"] == "intent"
+    off = machine.off
+    if off and is_intent and ("intent" in off or ("rejournal" in off and entry["attempt"] > 1)):
+        return None
+    process.buffer.append(process.undertaking.entry(entry, stamp(process, QUARANTINE)))
+    if not is_intent or "durable" in off:
+        return None
+    seconds = 1.5 if machine.chance() < 1 / 3 else 0.003
+    at = machine.now + seconds
+    if process.freezes_at == "intent":
+        process.freezes_at = ""
+        process.freeze()
+    elif machine.is_quiet_until(at):
+        machine.now = at
+        process.flush()
+        return None
+    machine.at(at, _written, fiber)
+    return PENDING
+
+
+def _written(machine: Machine, fiber: Fiber, _: Any = None, __: Any = None) -> None:
+    if not fiber.process.is_dead:
+        try:
+            fiber.process.flush()
+        except Refused as refused:
+            fiber.resume(None, refused)
+        else:
+            fiber.resume()
+
+
+class _Joined:
+    """The members of a Together: `fiber` goes on when all are done."""
+
+    __slots__ = ("failure", "fiber", "left", "results")
+
+    def __init__(self, fiber: Fiber, conversations: Any) -> None:
+        self.fiber, self.left = fiber, len(conversations)
+        self.results: list[Any] = [None] * self.left
+        self.failure: Any = None
         for place, conversation in enumerate(conversations):
-            Fiber(self, conversation, done_at(place)).resume()
+            _Member(fiber.process, conversation, self, place).resume()
+
+    def ended(self, place: int, value: Any, failure: Any) -> None:
+        self.results[place] = value
+        self.failure = self.failure or failure
+        self.left -= 1
+        if not self.left:
+            self.fiber.resume(tuple(self.results), self.failure)
 
 
-def _iso(seconds: float) -> str:
-    from datetime import UTC, datetime
+class _Member(Fiber):
+    __slots__ = ("joined", "place")
 
-    return datetime.fromtimestamp(seconds, UTC).isoformat()
+    def __init__(self, process: Process, conversation: Any, joined: _Joined, place: int) -> None:
+        self.process, self.conversation, self.joined, self.place = process, conversation, joined, place
+        self.done = self._done
+
+    def _done(self, value: Any, failure: Any) -> None:
+        self.joined.ended(self.place, value, failure)
+
+
+def _together(machine: Machine, fiber: Fiber, effect: Together) -> Any:
+    if not effect.conversations:
+        return ()
+    _Joined(fiber, effect.conversations)
+    return PENDING
+
+
+_PERFORM: dict[type, Callable[[Machine, Fiber, Any], Any]] = {
+    Read: _read,
+    Send: _send,
+    Now: _now,
+    Journal: _journal,
+    Do: _do,
+    Together: _together,
+    Park: _park,
+    Sleep: _pause,
+    Wait: _pause,
+}
+
+Event = tuple[float, int, Callable[..., Any], Any, Any, Any]
+"""When, in which order, and what is done with which three things; the first of them is the fiber it concerns."""
 
 
 class Machine:
-    """Time, the network and whoever watches. `rate` is the share of messages that something happens to."""
+    """Time, the network and whoever watches. `rate` is the share of messages that something happens to.
 
-    def __init__(self, random: Random, api: Api, memory: Memory, off: frozenset[str]) -> None:
-        self.random, self.api, self.memory, self.off = random, api, memory, off
-        self.now = 0.0
-        self.rate = 0.0
-        self.fates: tuple[str, ...] = FATES
-        self.same_boot = True
+    `watch` is told of the effects from number `mark` on (they are counted since the last crash) once they are
+    performed, and may let the process that yielded one die, or freeze."""
+
+    __slots__ = (
+        "api",
+        "awaited",
+        "chance",
+        "effects",
+        "excuses",
+        "fates",
+        "had_stragglers",
+        "is_strict",
+        "log",
+        "mark",
+        "memory",
+        "now",
+        "number",
+        "off",
+        "queue",
+        "rate",
+        "same_boot",
+        "step",
+        "storm_until",
+        "violations",
+        "watch",
+    )
+
+    def __init__(self, api: Api, memory: Memory, off: frozenset[str] = frozenset()) -> None:
+        self.api, self.memory, self.off = api, memory, off
+        self.chance: Callable[[], float] = Random(0).random
+        self.now = self.rate = self.step = self.storm_until = 0.0
+        """`step` is what the wall clock has been moved by, `storm_until` when calls are no longer too many."""
+        self.fates: tuple[str, ...] = ()
+        self.same_boot = self.is_strict = True
         self.excuses: list[str] = []
         self.violations: list[str] = []
         self.log: list[str] | None = None
-        self.awaited = 0
-        """How many processes have neither come to their end nor died."""
-        self.sent: set[Any] = set()
+        self.awaited = self.number = self.effects = 0
+        """`awaited`: how many processes have neither come to their end nor died."""
+        self.mark = ENDLESS
+        self.watch: Callable[[Process], None] = _endless
         self.had_stragglers = False
         """Whether a change may have taken effect after its answer was given up: it can undo a later one."""
-        self._queue: list[tuple[float, int, Callable[[], Any]]] = []
-        self._numbers = count()
-        api.doubled = self._doubled
+        self.queue: list[Event] = []
+        api.machine = self
 
-    def at(self, time: float, act: Callable[[], Any]) -> None:
-        heapq.heappush(self._queue, (time, next(self._numbers), act))
+    def twin(self) -> Machine:
+        """What outlives its processes; what belongs to these is left out."""
+        twin = Machine(self.api.twin(), self.memory.twin(), self.off)
+        twin.awaited = self.awaited
+        twin.now, twin.rate, twin.step, twin.storm_until = self.now, self.rate, self.step, self.storm_until
+        twin.fates, twin.same_boot, twin.is_strict = self.fates, self.same_boot, self.is_strict
+        twin.had_stragglers, twin.number = self.had_stragglers, self.number
+        if self.excuses:
+            twin.excuses = list(self.excuses)
+        if self.log is not None:
+            twin.log = list(self.log)
+        for event in self.queue:
+            if event[3] is None:
+                heappush(twin.queue, event)
+            elif event[2] is deliver:
+                heappush(twin.queue, (*event[:3], None, *event[4:]))
+        return twin
 
-    def run(self, until: float = inf) -> None:
-        """Let things happen until every process has ended, or that time has come."""
-        queue, pop = self._queue, heapq.heappop
-        turns = 0
-        while queue and self.awaited and queue[0][0] <= until:
-            self.now, _, act = pop(queue)
-            act()
-            turns += 1
-            if turns > 200_000:
-                raise AssertionError("a history without end")
+    def only_waits(self, process: Process) -> bool:
+        """Whether it did nothing yet but to ask for the lock, and is to go on with that some time."""
+        own = [event for event in self.queue if event[3] is not None and event[3].process is process]
+        return process.tries >= 0 and [(event[2], event[4]) for event in own] == [(wake, None)]
+
+    def take_over(self, other: Machine, old: Process, fiber: Fiber) -> None:
+        """What `other` has to do for the only fiber of a process, is to be done for that of its twin."""
+        for event in other.queue:
+            if event[3] is not None and event[3].process is old:
+                heappush(self.queue, (*event[:3], fiber, *event[4:]))
+
+    def at(self, time: float, act: Callable[..., Any], fiber: Any, what: Any = None, more: Any = None) -> None:
+        """Let `act` be called then."""
+        self.number += 1
+        heappush(self.queue, (time, self.number, act, fiber, what, more))
+
+    def is_quiet_until(self, time: float) -> bool:
+        """Whether nothing else happens until then, and nobody watches the effect under way: then time may just pass."""
+        return (not self.queue or self.queue[0][0] > time) and self.effects < self.mark
+
+    def pause(self, fiber: Fiber, seconds: float) -> Any:
+        queue = self.queue
+        until = self.now + seconds
+        if (not queue or queue[0][0] > until) and self.effects < self.mark:
+            self.now = until
+            return None
+        self.number += 1
+        heappush(queue, (until, self.number, wake, fiber, None, None))
+        return PENDING
+
+    def run(self) -> None:
+        """Let things happen until every process has ended or died."""
+        queue = self.queue
+        while self.awaited and queue:
+            self.now, _, act, fiber, what, more = heappop(queue)
+            act(self, fiber, what, more)
 
     def rest(self, until: float) -> None:
         """Let everything arrive that is still on its way."""
-        queue = self._queue
+        queue = self.queue
         while queue and queue[0][0] <= until:
-            self.now, _, act = heapq.heappop(queue)
-            act()
+            self.now, _, act, fiber, what, more = heappop(queue)
+            act(self, fiber, what, more)
         self.now = until
+
+    def let_go(self) -> None:
+        """Of what leads back here, so that nobody has to look for it once the machine isn't needed any more."""
+        self.queue.clear()
+        self.watch, self.api.machine, self.memory.holder = _endless, None, None
 
     def said(self, *what: Any) -> None:
         if self.log is not None:
@@ -337,66 +486,12 @@ class Machine:
     def require_intent(self, process: Process, send: Send) -> None:
         """Intent before send, by itself: not only when it happens to be needed."""
         for entry in reversed(self.memory.journal):
-            if entry["kind"] == "intent" and entry["run_id"] == process.name and entry["purpose"] == send.purpose:
-                key = (entry["run_id"], entry["address"], entry["attempt"], entry["purpose"], entry["seq"])
-                if key not in self.sent:
-                    self.sent.add(key)
-                    return
+            told = entry["kind"] == "intent" and entry["run_id"] == process.name and entry["purpose"] == send.purpose
+            if told and entry["seq"] not in process.sent:
+                process.sent.add(entry["seq"])
+                return
         self.violation(f"{process.name} sends {send.purpose} of which no durable intent tells")
 
-    def transmit(self, fiber: Fiber, call: Call) -> None:
-        chance = self.random.random
-        fate = "fine" if chance() >= self.rate else self.random.choice(self.fates)
-        is_write = call.method != "GET"
-        arrives = self.now + 0.02 + 0.05 * chance()
-        if fate in ("late", "twice") and is_write and (call.method != "POST" or "lifecycle" in call.path):
-            self.had_stragglers = True
-        if self.log is not None:
-            self.said(fiber.process.name, call.method, call.path.rpartition("v1/")[2], "" if fate == "fine" else fate)
-        if fate == "fine":
-            self.at(arrives, lambda: self._deliver(fiber, call))
-        elif fate == "429":
-            self.at(arrives, lambda: fiber.resume(Answer(429)))
-        elif fate == "503 before":
-            self.at(arrives, lambda: fiber.resume(Answer(503)))
-        elif fate == "never" or not is_write:
-            self.at(self._lost_at(), lambda: fiber.resume(LOST))
-        elif fate == "answer lost":
-            self.at(arrives, lambda: self._carry_out(call))
-            self.at(max(arrives, self._lost_at()), lambda: fiber.resume(LOST))
-        elif fate == "late":
-            lost = self._lost_at()
-            self.at(lost, lambda: fiber.resume(LOST))
-            self.at(self.random.uniform(lost, self.now + TIMEOUT + LATE), lambda: self._carry_out(call))
-        elif fate == "slow":
-            self.at(self.now + TIMEOUT * chance(), lambda: self._deliver(fiber, call))
-        elif fate == "twice":
-            if call.method == "POST" and "lifecycle" not in call.path:
-                self.excuse("a request was delivered twice")
-            self.at(arrives, lambda: self._deliver(fiber, call))
-            self.at(self.now + TIMEOUT * chance(), lambda: self._carry_out(call))
-        else:
-            self.at(arrives, lambda: self._deliver(fiber, call, fate))
 
-    def _lost_at(self) -> float:
-        return self.now + (TIMEOUT if self.random.random() < 0.5 else 0.1)
-
-    def _carry_out(self, call: Call) -> Answer:
-        answer = self.api.answer(call, self.now)
-        if call.method != "GET" and self.log is not None:
-            self.said("  carried out", call.method, call.path.rpartition("v1/")[2], answer.status)
-        return answer
-
-    def _deliver(self, fiber: Fiber, call: Call, fate: str = "") -> None:
-        answer = self._carry_out(call)
-        if fate == "503 after":
-            answer = Answer(503)
-        elif fate == "empty 400" and call.method == "POST" and answer.ok:
-            answer = Answer(400)
-        elif fate == "no body" and call.method == "POST" and answer.ok:
-            answer = Answer(202)
-        self.at(self.now + 0.02, lambda: fiber.resume(answer))
-
-    def _doubled(self, thing: Any) -> None:
-        if not self.excuses:
-            self.violation(f"{thing.key} was made twice: {', '.join(t.id for t in self.api.alike(thing))}")
+def _endless(process: Process) -> None:
+    raise AssertionError("a history without end")

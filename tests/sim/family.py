@@ -1,0 +1,75 @@
+"""Many histories at the price of few: what they have in common is played once.
+
+A family is a tree. Its root is a history by its script; each other member goes as its parent did up to some effect,
+crashes there, and goes on by a chance of its own. While the parent is played, what is durable is copied at that effect
+(the live system, the store, the messages on their way), and the copy is gone on with later. Where a tree has no more
+branches to offer, another root is begun, until the family is complete.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from tests.sim.history import History, Outcome
+from tests.sim.machine import Process
+from tests.sim.rules import switch_off
+from tests.sim.script import Crash, kept, script
+
+SIZE = 64
+_DEEPEST = 3
+"""Crashes after which something still happens by chance."""
+_FEW = 8
+"""Members of one tree where two processes may be at work, or one freezes: there the roots are what matters."""
+_CALM = 0.8
+"""The share of crashes after which nothing does: the situation that they leave is all that matters."""
+
+
+def is_short(seed: int) -> bool:
+    """Nine of ten families are of short histories, where both sorts are wanted."""
+    return seed // SIZE % 10 != 0
+
+
+def play_family(
+    number: int, is_short: bool, off: frozenset[str] = frozenset(), keep_log: bool = False
+) -> list[Outcome]:
+    """Its SIZE histories; the first is of the seed `number * SIZE`."""
+    restore = switch_off(off)
+    try:
+        return _Family(number, is_short, off, keep_log).outcomes()
+    finally:
+        restore()
+
+
+class _Family:
+    def __init__(self, number: int, is_short: bool, off: frozenset[str], keep_log: bool) -> None:
+        self.first, self.is_short, self.off, self.keep_log = number * SIZE, is_short, off, keep_log
+        self.random = Random(number * 31 + 7)
+        self.count = self.room = 0
+        self.longest_gap = 4 if is_short else 24
+        self.waiting: list[tuple[int, History]] = []
+
+    def outcomes(self) -> list[Outcome]:
+        found: dict[int, Outcome] = {}
+        while len(found) < SIZE:
+            if not self.waiting:
+                root = script(self.first + self.count, self.is_short)
+                self.room = min(SIZE, self.count + (_FEW if root.rival or root.freeze_at else SIZE))
+                self.add(History(root, self.off, self.keep_log, self))
+            place, history = self.waiting.pop(int(self.random.random() * len(self.waiting)))
+            found[place] = history.outcome()
+        return [found[place] for place in range(SIZE)]
+
+    def add(self, history: History) -> None:
+        self.waiting.append((self.count, history))
+        self.count += 1
+
+    def sprout(self, history: History, process: Process) -> None:
+        number, chance = history.machine.effects, self.random.random
+        if number and self.count < self.room:
+            is_calm = chance() < _CALM
+            seed = 0 if is_calm else self.first + self.count + 1
+            twin = history.twin(process, Crash(number, kept(chance()), seed))
+            if twin is not None:
+                self.add(twin)
+        more = self.count < self.room and len(history.crashed) < _DEEPEST
+        history.asked_at = number + 1 + int(chance() * self.longest_gap) if more else 0
