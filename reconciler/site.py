@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 TOOL = f"reconciler {__version__}"
 _LOOKING = frozenset({"plan", "drift", "adopt"})
 """Operations that only look at the live system."""
+_READING = frozenset({"plan", "drift"})
+"""Operations that write nothing unless they have the lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ class Site:
     home: Home
     key: str
     """What fingerprints of secrets are taken with: the snapshot's, once it has one."""
+    is_kept: bool = True
+    """Whether what is found out of an earlier run may be recorded."""
     observed: tuple[Observed, ...] | None = None
     unclear: Mapping[Address, tuple[Entry, ...]] = field(default_factory=dict)
 
@@ -102,19 +106,15 @@ class Site:
             now=SystemClock().wall(),
             tool=TOOL,
             provider=self.live.name,
+            unclear=frozenset(self.unclear),
         )
         if request.options.operation != "apply":
-            return self._with_source_lines(make_plan(facts, self._possible(request.options)))
+            return self._with_source_lines(make_plan(facts, request.options))
         resources = self.configuration.resources.values()
         secrets = take(references_in(resources), self.key, self.home.reader)
-        made = make_plan(replace(facts, fingerprints=secrets.known), self._possible(request.options))
+        made = make_plan(replace(facts, fingerprints=secrets.known), request.options)
         warned = (*made.diagnostics, *unread(made, resources, secrets.unreadable))
         return predicted(self.home, self._with_source_lines(replace(made, diagnostics=warned)))
-
-    def _possible(self, options: Options) -> Options:
-        """The options, without what only the user can settle: of all the rest there is a plan."""
-        known = {*self.configuration.resources, *self.snapshot.records}
-        return replace(options, excludes=options.excludes | (self.unclear.keys() & known))
 
     def _with_source_lines(self, made: Plan) -> Plan:
         """Deciding knows places only; to people the line at the place says more."""
@@ -129,8 +129,8 @@ class Site:
 
     def recover(self) -> None:
         """Accounts for what an earlier run did after its last snapshot, if it broke off."""
-        now, is_ours = moment(SystemClock()), self.books.lease is not None
-        found, observed = self._keep(recovering(self.snapshot, self.live.provider, now, is_ours))
+        account = recovering(self.snapshot, self.live.provider, moment(SystemClock()), self.is_kept)
+        found, observed = self._keep(account)
         if observed is None:
             return
         self.snapshot, self.unclear, self.observed = found.snapshot, found.unclear, observed
@@ -195,7 +195,8 @@ def opened(project: Project, request: Request, audience: Audience, operation: st
         snapshot = store.read() or Snapshot(lineage="")
         with open_live(home, read_only=operation in _LOOKING) as live:
             books, key = Books(store, lease), snapshot.secret_key or new_key()
-            yield Site(configuration, home.workspace, books, live, audience, snapshot, home, key)
+            is_kept = lease is not None or operation not in _READING
+            yield Site(configuration, home.workspace, books, live, audience, snapshot, home, key, is_kept)
 
 
 def held(store: Store, request: Request, operation: str) -> AbstractContextManager[Lease | None]:

@@ -139,8 +139,8 @@ def recovering(
 ) -> Account[tuple[Recovered, tuple[Observed, ...] | None]]:
     """What an earlier run did after its last snapshot, if it broke off, and the live system as far as that took a look.
 
-    Recorded if the workspace `is_ours`. What only the user can settle is journalled again first: with the new snapshot
-    the entries that tell of it are forgotten.
+    Recorded if the workspace `is_ours`, under another serial only if something has to be: a plan that was made before
+    is good still. What only the user can settle is journalled again first: then the entries that tell of it go.
     """
     entries = yield Tail()
     if not entries:
@@ -150,6 +150,9 @@ def recovering(
     if not is_ours:
         return found, observed
     yield Append(found.kept)
+    if found.snapshot == snapshot:
+        yield Settle()
+        return found, observed
     return replace(found, snapshot=(yield from writing(found.snapshot))), observed
 
 

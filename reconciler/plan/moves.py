@@ -42,6 +42,11 @@ def relocate(records: Mapping[Address, Record], moved: Iterable[Moved]) -> Reloc
     )
 
 
+def moved_to(address: Address, moved: Iterable[Moved]) -> Address:
+    """What `address` is called once it has moved; only for moves that `relocate` has nothing against."""
+    return _moved(address, {move.source: move for move in moved})
+
+
 def _moved(address: Address, moves: Mapping[Address, Moved]) -> Address:
     place: Address | None = None
     for segment in address.segments:

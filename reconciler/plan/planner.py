@@ -5,7 +5,7 @@ survey -> decide -> spread -> select -> lower -> guard
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -23,7 +23,7 @@ from reconciler.plan.document import Basis, Plan
 from reconciler.plan.freshness import moment
 from reconciler.plan.guards import guard
 from reconciler.plan.lowering import lower
-from reconciler.plan.moves import relocate
+from reconciler.plan.moves import moved_to, relocate
 from reconciler.plan.refresh import find_drift
 from reconciler.plan.rotation import Fingerprints, notes_on
 from reconciler.plan.selection import require_known, select
@@ -35,7 +35,8 @@ from reconciler.plan.ties import Ties, tie
 @dataclass(frozen=True, slots=True)
 class Facts:
     """`observed` is None if nobody looked (`-refresh=false`). `now` is ISO 8601, UTC. `fingerprints` are those of the
-    secrets as they are now, where they could be read."""
+    secrets as they are now, where they could be read. `unclear` is what only the user can settle: of all the rest there
+    is a plan."""
 
     configuration: Configuration
     snapshot: Snapshot
@@ -45,6 +46,7 @@ class Facts:
     tool: str
     provider: str
     fingerprints: Fingerprints = field(default_factory=dict)
+    unclear: frozenset[Address] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +112,29 @@ def _decide(facts: Facts, options: Options, surveyed: Survey) -> tuple[dict[Addr
     require_known(surveyed.situations, options.replaces, "-replace")
     wishes = Wishes(facts.configuration.removed, options.replaces, options.operation, facts.fingerprints)
     decisions = {a: decide(situation, wishes) for a, situation in surveyed.situations.items()}
-    limited = bool(options.targets or options.excludes)
+    excludes = options.excludes | {*_waiting(facts, decisions)}
+    limited = bool(options.targets or excludes)
     if not limited and all(decision.action is Action.NONE for decision in decisions.values()):
         return decisions, tie(()), []
     ties = tie(surveyed.situations.values())
     found = spread(decisions, ties)
     if limited:
-        chosen = select(found, ties, options.targets, options.excludes)
+        chosen = select(found, ties, options.targets, excludes)
         found = spread({a: d for a, d in decisions.items() if a in chosen}, ties)
     passed, problems = pass_on_keys(found, surveyed)
     return (spread(passed, ties) if passed != found else found), ties, problems
+
+
+def _waiting(facts: Facts, decisions: Mapping[Address, Decision]) -> Iterator[Address]:
+    """What is unclear, by the address it goes by now; and what it is nested in, if that would be renamed, so that it
+    could not be settled any more, or unmade, so that what may be somebody else's went along."""
+    for address in facts.unclear:
+        now = moved_to(address, facts.configuration.moved)
+        above = decisions.get(now.parent) if now.parent else None
+        if above and (above.situation.moved_from or above.action in (Action.DELETE, Action.REPLACE)):
+            yield above.address
+        elif now in decisions:
+            yield now
 
 
 def _routes(decisions: Iterable[Decision]) -> tuple[dict[Address, Route], list[Diagnostic]]:

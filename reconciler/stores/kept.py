@@ -200,7 +200,8 @@ class KeptStore:
 
     def _unrecovered(self) -> Refused:
         told = f"An earlier run broke off, and the journal of {self.medium.name} holds what it did"
-        return Refused([error("state.unrecovered", told, "Run plan or apply first: that brings the state up to date.")])
+        way = "Run plan first: that brings the state up to date, or says what only `reconciler resolve` can settle."
+        return Refused([error("state.unrecovered", told, way)])
 
     def _overtaken(self, given: int, there: int) -> Refused:
         told = f"{self.medium.name} has serial {there} already, so {given} can't be written: another run was faster"

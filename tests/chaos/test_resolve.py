@@ -93,6 +93,51 @@ def test_only_that_branch_waits_and_adopting_settles_it(place: Path, sandbox: Sa
     assert run(place, "resolve", CLIENT, "--abandon").code == 1
 
 
+def test_a_saved_plan_of_the_rest_is_good_while_the_user_thinks(place: Path) -> None:
+    edit(place, "s1: {", "s1: {display_name: Other, ")
+    assert run(place, "plan", "-out=p.json").code == 0
+    assert run(place, "plan").code == 0
+    applied = run(place, "apply", "p.json")
+    assert applied.code == 0, applied
+    assert "1 changed" in applied.told
+
+
+def test_what_it_is_nested_in_is_not_destroyed(place: Path, sandbox: Sandbox) -> None:
+    """One of the two may be somebody else's."""
+    destroyed = run(place, "destroy", "-auto-approve")
+    assert destroyed.code == 0, destroyed
+    assert "2 objects could be it" in destroyed.told
+    assert {kind: len(ids) for kind, ids in sandbox.objects().items()} == {
+        "mcp_server": 1,
+        "association": 1,
+        "client_registration": 2,
+    }
+
+
+def test_what_it_is_nested_in_is_renamed_once_it_is_settled(place: Path, sandbox: Sandbox) -> None:
+    edit(place, "  s0:", "  s9:")
+    edit(place, "mcp_servers:", "moved: [{from: mcp_server.s0, to: mcp_server.s9}]\nmcp_servers:")
+    moved = apply(place)
+    assert moved.code == 0, moved
+    again = apply(place)
+    assert again.code == 0 and "2 objects could be it" in again.told, again
+    one = next(one for one in sandbox.objects()["client_registration"] if one in again.told)
+    assert run(place, "resolve", CLIENT, "--adopt", one).code == 0
+    assert apply(place).code == 0
+    assert run(place, "plan", "-detailed-exitcode").code == 0
+
+
+def test_it_is_not_forgotten_by_a_run_without_a_lock(place: Path) -> None:
+    edit(place, "s1: {", "s1: {display_name: Other, ")
+    assert apply(place, "-lock=false").code == 0
+    assert "2 objects could be it" in run(place, "plan").told
+
+
+def edit(place: Path, old: str, new: str) -> None:
+    path = place / "main.yaml"
+    path.write_text(path.read_text("utf-8").replace(old, new), "utf-8")
+
+
 def test_what_is_abandoned_is_somebody_elses(place: Path) -> None:
     assert run(place, "resolve", CLIENT, "--abandon").code == 0
     told = run(place, "plan")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reconciler.apply import bookkeeping as books
@@ -129,7 +129,6 @@ def _plan(configuration: Configuration, snapshot: Snapshot, observed: Any, uncle
     if found is None:
         if len(_plans) > 100_000:
             _plans.clear()
-        excluded = unclear & {*configuration.resources, *snapshot.records}
         facts = Facts(configuration, snapshot, tuple(observed), "default", "2026-01-01T00:00:00Z", "sim", "sim")
-        found = _plans[key] = make_plan(facts, Options(allowed=ALLOWED, excludes=excluded))
+        found = _plans[key] = make_plan(replace(facts, unclear=unclear), Options(allowed=ALLOWED))
     return found
