@@ -100,7 +100,12 @@ def _with_authors(site: Site, findings: tuple[Finding, ...]) -> tuple[Finding, .
     """Who did it, by the live system's log since the last apply; without one that can be read, nobody knows."""
     from reconciler.attribution import attributed, sent_secrets
 
-    applied = next((version.at for version in site.books.store.history() if version.operation in _MAKING), "")
+    try:
+        applied = next((version.at for version in site.books.store.history() if version.operation in _MAKING), "")
+    except Refused as refused:
+        told = "Who did it is not known: when the last apply was can't be told"
+        site.audience.diagnose((warning("drift.no-history", told, refused.diagnostics[0].summary),))
+        return findings
     if not applied:
         return findings
     try:

@@ -47,16 +47,18 @@ def shown_plan(project: Project, data: bytes, name: str) -> Plan:
 
 
 def as_planned(project: Project, saved: Plan) -> Project:
-    """A plan remembers its variables, so they needn't be given again; those that are given win."""
-    if not saved.variables:
+    """A plan remembers the variables it was given, so they needn't be given again; those that are given win. Whoever
+    has changed a default meanwhile has changed the configuration."""
+    given = {name: value for name, value in saved.variables.items() if name not in saved.defaulted}
+    if not given:
         return project
-    remembered = {name: v if isinstance(v, str) else json.dumps(v) for name, v in saved.variables.items()}
+    remembered = {name: v if isinstance(v, str) else json.dumps(v) for name, v in given.items()}
     candidate = replace(project, variables={**remembered, **project.variables})
     try:
-        is_same = validate(candidate).digest == saved.basis.configuration
+        validate(candidate)
     except Refused:
-        is_same = False
-    return candidate if is_same else project
+        return project
+    return candidate
 
 
 def _signing_key(home: Home) -> bytes | None:

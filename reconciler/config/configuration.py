@@ -43,8 +43,8 @@ class Import:
 class Configuration:
     """One directory, read. `digest` is SHA-256 over its canonical meaning: comments, order and style don't change it.
 
-    `variables` are the values in force (none of them secret); `snippet` is how a diagnostic made later finds the source
-    line of its span.
+    `variables` are the values in force (none of them secret), and `defaulted` names those that are their defaults;
+    `snippet` is how a diagnostic made later finds the source line of its span.
     """
 
     settings: Settings
@@ -55,4 +55,5 @@ class Configuration:
     variables: Mapping[str, Any]
     warnings: tuple[Diagnostic, ...]
     digest: str
+    defaulted: frozenset[str] = frozenset()
     snippet: Callable[[Span], str | None] = field(default=lambda span: None, compare=False, repr=False)

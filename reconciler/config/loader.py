@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from reconciler.config.blocks import check_references, expand_blocks, validate_blocks
@@ -45,7 +46,8 @@ def load(files: Sequence[SourceFile], inputs: Inputs | None = None) -> Configura
     findings.settle()
     variables = settle_values(declared, inputs or Inputs(), findings)
     findings.settle()
-    return _build(document, variables, findings)
+    defaulted = frozenset(name for name, d in declared.items() if d.has_default and d.default == variables[name])
+    return replace(_build(document, variables, findings), defaulted=defaulted)
 
 
 def _build(document: Document, variables: Mapping[str, Any], findings: Findings) -> Configuration:

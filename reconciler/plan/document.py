@@ -48,6 +48,8 @@ class Plan:
     allowed: frozenset[str] = field(default_factory=frozenset)
     variables: Mapping[str, Any] = field(default_factory=dict)
     """The variables in force, none of them secret: for whoever reads the plan."""
+    defaulted: frozenset[str] = field(default_factory=frozenset)
+    """Those of them that had their default, which is the configuration's to give and not remembered."""
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     """Of the secrets that the steps send, as they are when the apply begins; by the shown form of their references.
     Not kept in a plan's file."""

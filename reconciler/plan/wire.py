@@ -58,7 +58,7 @@ def encode(plan: Plan) -> dict[str, Any]:
     document: dict[str, Any] = {
         "format_version": "1.2",
         "terraform_version": "1.11.4",
-        "variables": {name: {"value": value} for name, value in plan.variables.items()},
+        "variables": {n: {"value": v, **filled(x_default=n in plan.defaulted)} for n, v in plan.variables.items()},
         "planned_values": _values((c.address, c.kind, c.after) for c in plan.changes),
         "resource_drift": [_encode_change(change) for change in plan.drift],
         "resource_changes": changes,
@@ -179,6 +179,7 @@ def _decode_plan(document: Mapping[str, Any]) -> Plan:
         diagnostics=tuple(decode_diagnostic(diagnostic) for diagnostic in document["x_diagnostics"]),
         allowed=frozenset(document["x_allowed"]),
         variables={name: variable["value"] for name, variable in document.get("variables", {}).items()},
+        defaulted=frozenset(name for name, v in document.get("variables", {}).items() if v.get("x_default")),
     )
     known = {step.id for step in plan.steps}
     if len(known) != len(plan.steps) or not known.issuperset(wait for step in plan.steps for wait in step.waits):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -131,7 +132,7 @@ PLAN = st.builds(
     diagnostics=st.lists(DIAGNOSTIC, max_size=2).map(tuple),
     allowed=st.frozensets(TEXT, max_size=2),
     variables=st.dictionaries(TEXT, JSON, max_size=2),
-)
+).map(lambda plan: replace(plan, defaulted=frozenset(list(plan.variables)[1:])))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
