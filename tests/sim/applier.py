@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from reconciler.apply import bookkeeping as books
@@ -73,15 +74,15 @@ def _kept(process: Process, account: books.Account[Any]) -> Generator[Any, Any, 
             return end.value
         failure = None
         try:
-            match effect:
-                case books.Ask(conversation):
-                    result = yield from conversation
-                case books.Undertake(undertaking):
-                    result = yield from _undertaken(process, undertaking)
-                case books.NewId():
-                    result = process.name
-                case _:
-                    result = yield Do(type(effect).__name__, lambda e=effect: books.enter(e, process.session))
+            sort = effect.__class__
+            if sort is books.Ask:
+                result = yield from effect.conversation
+            elif sort is books.Undertake:
+                result = yield from _undertaken(process, effect.undertaking)
+            elif sort is books.NewId:
+                result = process.name
+            else:
+                result = yield Do(sort.__name__, partial(books.enter, effect, process.session))
         except Refused as refused:
             failure = refused
 
