@@ -15,12 +15,12 @@ from reconciler.config.configuration import Configuration
 from reconciler.diff import Difference, differences, is_same
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Refused
-from reconciler.model.lifecycle import Sort, State
+from reconciler.model.lifecycle import State
 from reconciler.model.resource import Observed
 from reconciler.model.snapshot import Snapshot
 from reconciler.plan.change import Action
 from reconciler.plan.moves import relocate
-from reconciler.plan.refresh import find_drift, turned
+from reconciler.plan.refresh import find_drift, has_arrived, turned
 from reconciler.plan.situation import Known, Situation, Spot, Survey, survey
 
 
@@ -130,7 +130,7 @@ def _findings(situation: Situation) -> Iterator[Finding]:
             yield about
             continue
         if change.status_before is not change.status_after:
-            reason, arrived = seen.reason or "" if seen else "", _has_arrived(situation)
+            reason, arrived = seen.reason or "" if seen else "", has_arrived(situation)
             excused = "the live system was on its way there when it was recorded" if arrived else ""
             yield replace(about, sort=DriftClass.LIFECYCLE, reason=reason, excused=excused)
         if change.differences:
@@ -139,17 +139,6 @@ def _findings(situation: Situation) -> Iterator[Finding]:
         if record.fingerprint and seen.fingerprint and record.fingerprint != seen.fingerprint:
             yield replace(about, sort=DriftClass.SECRET)
         yield from _harmless(situation, about)
-
-
-def _has_arrived(situation: Situation) -> bool:
-    """Whether the live system itself brings what was recorded to the state that it is in."""
-    record, seen = situation.record, situation.seen
-    assert record is not None
-    transitions = situation.kind.lifecycle(record.attributes).transitions
-    return any(
-        t.source is record.status and seen is not None and t.target is seen.status and t.sort is Sort.AWAITED
-        for t in transitions
-    )
 
 
 def _harmless(situation: Situation, about: Finding) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ from reconciler.plan.freshness import moment
 from reconciler.plan.guards import guard
 from reconciler.plan.lowering import lower
 from reconciler.plan.moves import moved_to, relocate
-from reconciler.plan.refresh import find_drift
+from reconciler.plan.refresh import find_drift, outside_changes
 from reconciler.plan.rotation import Fingerprints, notes_on
 from reconciler.plan.selection import require_known, select
 from reconciler.plan.situation import Known, Survey, survey
@@ -67,7 +67,8 @@ def make_plan(facts: Facts, options: Options) -> Plan:
     Raises Refused for what can't be planned at all: needs in a circle, names of resources that aren't there.
     """
     surveyed = _survey(facts, options)
-    drift = find_drift(surveyed.situations.values()) if facts.observed is not None else ()
+    find = find_drift if options.operation == "refresh-only" else outside_changes
+    drift = find(surveyed.situations.values()) if facts.observed is not None else ()
     if options.operation == "refresh-only":
         return Plan(_basis(facts, options), (), (), {}, drift, surveyed.diagnostics, options.allowed)
     decisions, ties, problems = _decide(facts, options, surveyed)
@@ -88,7 +89,6 @@ def make_plan(facts: Facts, options: Options) -> Plan:
         diagnostics=tuple(problems),
         allowed=options.allowed,
         variables=facts.configuration.variables,
-        defaulted=facts.configuration.defaulted,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from reconciler.diff import Difference, differences
+from reconciler.model.lifecycle import Sort
 from reconciler.model.resource import Attributes, Observed, Record
 from reconciler.model.snapshot import Snapshot
 from reconciler.plan.change import Action, Change, Reason
@@ -15,6 +16,25 @@ from reconciler.plan.situation import Known, Situation, ours, survey
 def find_drift(situations: Iterable[Situation]) -> tuple[Change, ...]:
     """Where observed no longer agrees with recorded; `before` is what was recorded, `after` what is there."""
     return tuple(change for situation in situations if (change := _drifted(situation)) is not None)
+
+
+def outside_changes(situations: Iterable[Situation]) -> tuple[Change, ...]:
+    """The drift that somebody made: without states that the live system itself was on its way to."""
+    told = ((situation, change) for situation in situations for change in find_drift([situation]))
+    return tuple(change for situation, change in told if change.differences or not has_arrived(situation))
+
+
+def has_arrived(situation: Situation) -> bool:
+    """Whether the live system itself brings what was recorded to the state that it is in."""
+    record, seen = situation.record, situation.seen
+    return (
+        record is not None
+        and seen is not None
+        and any(
+            t.source is record.status and t.target is seen.status and t.sort is Sort.AWAITED
+            for t in situation.kind.lifecycle(record.attributes).transitions
+        )
+    )
 
 
 def refreshed(snapshot: Snapshot, observed: Iterable[Observed]) -> Snapshot:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 from reconciler.model.address import Address
@@ -58,3 +59,14 @@ def test_secrets_stay_as_they_were_recorded() -> None:
     found = refreshed(snapshot, meddled.observe())
     address = Address("mcp_server.m/client_registration.app")
     assert found.records[address].attributes["client_secret"] == {"env": "SECRET"}
+
+
+def test_a_state_that_was_on_its_way_is_told_as_a_change_by_nobody() -> None:
+    world, snapshot = applied()
+    pending = snapshot.with_record(replace(snapshot.records[SERVER], status=State.PENDING))
+    thing = world.things[snapshot.records[SERVER].id]
+    for status, told in (("INACTIVE", 0), ("INVALID", 1), ("ACTIVE", 1)):
+        thing.status = status
+        assert len(planned(configured(BLOCKS), pending, world.observe()).drift) == told
+        only = planned(configured(BLOCKS), pending, world.observe(), Options(operation="refresh-only"))
+        assert len(only.drift) == 1
