@@ -25,7 +25,7 @@ from reconciler.secrets.reader import SecretReader
 EMBEDDED = "http://sandbox.localhost"
 _SANDBOX_TOKEN = "sandbox"
 """Known to everybody, and so a word like any other."""
-_HEADERS = {"accept": "application/json", "user-agent": "reconciler"}
+_HEADERS = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "reconciler"}
 _FORM = "application/x-www-form-urlencoded"
 
 Read = Callable[[Reference], Secret]

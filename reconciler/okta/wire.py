@@ -10,6 +10,7 @@ import asyncio
 import json
 import ssl
 import sys
+import zlib
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import Any, NamedTuple, cast
@@ -21,6 +22,7 @@ from reconciler.model.spec import is_loopback
 from reconciler.okta.errors import printable
 from reconciler.okta.names import UNREADABLE
 from reconciler.ports import Answer, Leave
+from reconciler.readiness.payload import Garbled, TooLarge, expander
 
 if find_spec("sniffio") is None:
     # httpx and httpcore import it at every request, to tell asyncio from trio; each time the whole path is searched in
@@ -74,6 +76,8 @@ class Wire:
         except httpx.ConnectError as problem:
             why = printable(scrub(str(problem).encode()).decode("utf-8", "replace"), _SHOWN)
             return Answer(0, lost=f"could not connect to {self._host} ({why})")
+        except (Garbled, zlib.error):
+            return Answer(0, lost=f"{self._host} sent what can't be unpacked")
         except (httpx.HTTPError, OSError):
             return Answer(0, lost=f"the connection to {self._host} broke before the answer was complete")
         if data is None:
@@ -110,14 +114,19 @@ class Wire:
 
 
 async def _read(response: httpx.Response) -> bytes | None:
-    """The body; None if it is larger than any answer may be."""
+    """The body; None if it is larger than any answer may be, or would unpack to more. Raises Garbled, zlib.error."""
+    expand = expander(response.headers.get("content-encoding", "").strip().lower(), _LARGEST)
     chunks: list[bytes] = []
     size = 0
-    async for chunk in response.aiter_bytes():
-        size += len(chunk)
-        if size > _LARGEST:
-            return None
-        chunks.append(chunk)
+    try:
+        async for packed in response.aiter_raw():
+            chunk = expand(packed)
+            size += len(chunk)
+            if size > _LARGEST:
+                return None
+            chunks.append(chunk)
+    except TooLarge:
+        return None
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 

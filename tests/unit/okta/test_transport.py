@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import logging
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from email.utils import formatdate
 from typing import Any
 
@@ -135,6 +137,57 @@ def test_an_answer_without_end_is_cut_off() -> None:
     assert answer.status == 0
     assert answer.lost is not None
     assert "8 MiB" in answer.lost
+
+
+def endless() -> Serve:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        with suppress(ConnectionError):
+            while True:
+                writer.write(b"10000\r\n" + b" " * 65_536 + b"\r\n")
+                await writer.drain()
+
+    return serve
+
+
+def packed(data: bytes, coding: bytes = b"gzip") -> bytes:
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: %b\r\nContent-Length: %d\r\n\r\n"
+    return head % (coding, len(data)) + data
+
+
+@pytest.mark.parametrize(
+    ("serve", "words"),
+    [
+        (lambda: raw(packed(gzip.compress(bytes(200_000_000), 1))), "8 MiB"),
+        (lambda: raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n", bytes(9_000_000)), "8 MiB"),
+        (endless, "8 MiB"),
+        (lambda: raw(packed(b"no gzip")), "can't be unpacked"),
+        (lambda: raw(packed(b"{}", b"br")), "can't be unpacked"),
+        (lambda: raw(b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 500_000 + b"\r\n\r\n{}"), "broke"),
+    ],
+    ids=["gzip bomb", "one that is said to be long", "endless chunks", "no gzip", "brotli", "a header without end"],
+)
+def test_a_hostile_answer_costs_little(serve: Callable[[], Serve], words: str) -> None:
+    served = serve()
+    tracemalloc.start()
+    try:
+        (answer,) = over_tcp(served)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert words in str(answer.lost)
+    assert peak < 40_000_000
+
+
+def test_what_is_compressed_all_the_same_is_read() -> None:
+    assert over_tcp(raw(packed(gzip.compress(b'{"a": 1}'))))[0].body == {"a": 1}
+
+
+def test_ten_thousand_headers_are_only_headers() -> None:
+    many = b"".join(b"X-%d: y\r\n" % n for n in range(10_000))
+    (answer,) = over_tcp(raw(b"HTTP/1.1 200 OK\r\n" + many + b"Content-Length: 2\r\n\r\n{}"))
+    assert answer.body == {}
 
 
 def test_calls_of_one_lane_are_never_in_flight_together() -> None:
