@@ -14,6 +14,7 @@ from reconciler.apply import bookkeeping, journal
 from reconciler.apply.bookkeeping import NewId, Settle, Write
 from reconciler.apply.interrupts import Interrupts
 from reconciler.cli.main import main
+from reconciler.model.diagnostic import Refused, error
 from reconciler.model.snapshot import Snapshot
 from reconciler.okta.mcp_servers import McpServers
 from reconciler.okta.transport import HttpTransport
@@ -75,6 +76,26 @@ def test_an_apply_of_the_quickstart_is_replayed(quickstart: Path, recordings: li
     secret = (quickstart / "sandbox" / "github-client-secret").read_text("utf-8").strip()
     key = state_of(quickstart).secret_key
     assert key and not any(kept in json.dumps(applying.lines) for kept in (key, secret))
+
+
+def test_what_became_of_a_run_that_broke_off_is_found_out_again_from_the_recording(
+    quickstart: Path, recordings: list[Recording], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(effect: Any, store: Any) -> Any:
+        if isinstance(effect, Write) and effect.snapshot.records:
+            raise Refused([error("state.unwritable", "The disk is full")])
+        return bookkeeping.enter(effect, store)
+
+    with monkeypatch.context() as broken:
+        broken.setattr("reconciler.site.enter", refusing)
+        assert main(["apply", "-auto-approve"]) == 1
+    recordings.clear()
+    assert main(["apply", "-auto-approve"]) == 0
+    recovering = of(recordings, "recovering")
+    assert {line["in"] for line in recovering.lines} >= {"", "asked", "asked [0]"}
+    found, seen = recovering.replay()
+    assert len(found.snapshot.records) == len(state_of(quickstart).records) == 7
+    assert len(seen) >= 7
 
 
 def state_of(place: Path) -> Snapshot:

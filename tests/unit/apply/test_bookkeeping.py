@@ -104,6 +104,13 @@ def test_what_only_the_user_can_settle_is_journalled_again_before_it_can_be_forg
     assert (found.snapshot, found.unclear, seen) == (book.written[0], UNCLEAR.unclear, (observed(A),))
 
 
+def test_where_nothing_is_to_be_recorded_the_serial_stays() -> None:
+    book = Book(Tail=[INTENT], Ask=lambda effect: (replace(UNCLEAR, snapshot=snapshot_of()), ()))
+    found, _ = keep(recovering(snapshot_of(), FakeProvider(), NOW), book)
+    assert book.asked[2:] == [Append((INTENT,)), Settle()]
+    assert found.snapshot == snapshot_of()
+
+
 def test_what_is_found_out_without_the_lock_is_not_written() -> None:
     book = Book(Tail=[INTENT], Ask=lambda effect: (UNCLEAR, ()))
     found, _ = keep(recovering(snapshot_of(), FakeProvider(), NOW, is_ours=False), book)
