@@ -9,9 +9,12 @@ import re
 from collections.abc import Iterable, Iterator
 
 _LONG = re.compile(r"-(?P<name>[a-z][a-z-]+)(?P<rest>=.*)?", re.DOTALL)
-_SWITCH = re.compile(r"--(?P<name>[a-z][a-z-]+)=(?P<value>true|false)")
-_VALUED_WITH_TEXT = {"--var", "--id", "--out", "--db"}
-"""Options whose value may itself look like a switch (`-var x=true` is one word, `-out=true` a file)."""
+_SWITCH = re.compile(r"--(?P<name>[a-z][a-z-]+)=(?P<value>true|false)", re.IGNORECASE)
+VALUED_WITH_TEXT = {
+    *("--adopt", "--allow", "--base", "--db", "--file", "--from", "--id", "--junit", "--out", "--prometheus"),
+    *("--sarif", "--shard", "--to", "--token", "--var", "--var-file", "--workspaces", "--world"),
+}
+"""Options whose value may itself look like a switch's (`-out=true` is a file)."""
 
 
 def normalised(arguments: Iterable[str]) -> list[str]:
@@ -31,6 +34,6 @@ def _normalised(arguments: Iterable[str]) -> Iterator[str]:
             return
         if match := _LONG.fullmatch(argument):
             argument = f"-{argument}"
-        if (match := _SWITCH.fullmatch(argument)) and f"--{match['name']}" not in _VALUED_WITH_TEXT:
-            argument = f"--{match['name']}" if match["value"] == "true" else f"--no-{match['name']}"
+        if (match := _SWITCH.fullmatch(argument)) and f"--{match['name']}" not in VALUED_WITH_TEXT:
+            argument = f"--{match['name']}" if match["value"].lower() == "true" else f"--no-{match['name']}"
         yield argument

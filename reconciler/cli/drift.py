@@ -13,7 +13,7 @@ from reconciler import pipeline
 from reconciler.apply.clock import SystemClock
 from reconciler.cli.console import Console
 from reconciler.cli.files import path_of, write_file
-from reconciler.cli.options import project_of, project_options, reporting, screen_options, switch
+from reconciler.cli.options import Whole, project_of, project_options, reporting, screen_options, switch
 from reconciler.cli.plan import program
 from reconciler.cli.report_console import folder_in_repository
 from reconciler.config.configuration import Configuration
@@ -38,25 +38,30 @@ from reconciler.render.report import Report
     "--format",
     "form",
     type=click.Choice([form for form in FORMATS if form != "gitlab-terraform"]),
-    default="text",
-    show_default=True,
-    help="How to report.",
+    help="How to report; text if omitted.",
 )
-@click.option("--json", "form", flag_value="json", help="The same as --format json.")
+@switch("json", "The same as --format json.", parameter="as_json")
 @click.option("--workspaces", metavar="FILE", help="Look at every workspace that FILE lists, instead of this one.")
-@click.option("--shard", metavar="I/N", default="1/1", help="Only the I-th of N parts of those workspaces.")
-@click.option("--parallel", type=click.IntRange(1, 64), default=4, show_default=True, help="Workspaces at a time.")
+@click.option("--shard", metavar="I/N", help="Only the I-th of N parts of those workspaces.")
+@click.option(
+    "--parallel", type=Whole(1, 64), default=4, show_default=True, metavar="NUMBER", help="Workspaces at a time."
+)
 @click.option("--prometheus", metavar="FILE", help="Write metrics to FILE as well, for a textfile collector.")
 @project_options
 @screen_options
 @reporting
-def command(console: Console, form: str, prometheus: str | None, workspaces: str | None, **flags: Any) -> int:
+def command(console: Console, form: str | None, prometheus: str | None, workspaces: str | None, **flags: Any) -> int:
     """Show what no longer agrees with what was recorded.
 
     Exits 0 without drift and 2 with some. Nothing is ever written to the live system, nor to the state.
     """
+    if flags["as_json"] and form not in (None, "json"):
+        raise click.UsageError("-json and -format exclude each other.")
+    form = "json" if flags["as_json"] else form or "text"
     if workspaces is not None:
         return _inspect_fleet(console, workspaces, form, prometheus, flags)
+    if flags["shard"] is not None:
+        raise click.UsageError("-shard is a part of many workspaces: give -workspaces as well.")
     seen: Inspection | None = None
     problems: tuple[Diagnostic, ...] = ()
     told: list[str] = []
@@ -104,7 +109,7 @@ def _inspect_fleet(
             raise click.UsageError(f"{option} is for one workspace; -workspaces looks at many.")
     if form not in ("text", "json"):
         raise click.UsageError(f"-format {form} is for one workspace; with -workspaces there are text and json.")
-    options = FleetOptions(workspaces, flags["shard"], flags["parallel"], form, prometheus, flags["unmanaged"])
+    options = FleetOptions(workspaces, flags["shard"] or "1/1", flags["parallel"], form, prometheus, flags["unmanaged"])
     return inspect(console, options, os.environ)
 
 

@@ -35,9 +35,9 @@ class FleetOptions(NamedTuple):
 
 def inspect(console: Console, options: FleetOptions, environment: Mapping[str, str]) -> int:
     """Reports on all workspaces of the shard; the exit code is that of the worst."""
-    file = SourceFile(options.workspaces, read_bytes(options.workspaces))
-    fleet = read_fleet(file)
-    chosen = part(fleet.workspaces, shard_of(options.shard))
+    shard = shard_of(options.shard)
+    fleet = read_fleet(SourceFile(options.workspaces, read_bytes(options.workspaces)))
+    chosen = part(fleet.workspaces, shard)
     root = path_of(options.workspaces).parent
 
     def look(workspace: WorkspaceSpec) -> Report:

@@ -83,6 +83,13 @@ class Verbs(click.Group):
             raise click.UsageError(f'There is no command "{args[0]}". {way}'.rstrip(), ctx)
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as problem:
+            problem.ctx = problem.ctx or ctx
+            raise
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
@@ -137,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = verbs.main(args=given, prog_name="reconciler", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.UsageError as problem:
-        return _complain(_usage(problem))
+        return _complain(_usage(problem, given))
     except click.ClickException as problem:
         return _complain(error("usage.invalid", problem.format_message()))
     except (KeyboardInterrupt, click.Abort):
@@ -161,10 +168,13 @@ def _quicken() -> None:
     atexit.register(gc.freeze)
 
 
-def _usage(problem: click.UsageError) -> Diagnostic:
+def _usage(problem: click.UsageError, given: Sequence[str]) -> Diagnostic:
     ctx = problem.ctx
-    path = ctx.command_path if ctx else "reconciler"
+    path = " ".join(filter(None, [ctx.command_path, ctx.invoked_subcommand])) if ctx else "reconciler"
     told = " ".join(problem.format_message().split())
+    if isinstance(problem, click.BadOptionUsage):
+        values = [argument.partition("=")[2] for argument in given if argument.startswith(f"{problem.option_name}=")]
+        told = f'{problem.option_name} is true or false, not "{values[0]}".' if values else told
     if isinstance(problem, click.NoSuchOption) and problem.option_name in _DIRECTORY:
         told += f" The directory comes before the verb: reconciler -C DIR {ctx.info_name if ctx else ''}".rstrip()
     return error("usage.invalid", told, f"`{path} --help` shows what there is.")

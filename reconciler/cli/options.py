@@ -21,14 +21,17 @@ from reconciler.project import Project
 from reconciler.render.formats import FORMATS
 
 F = TypeVar("F", bound=Callable[..., Any])
-_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h)?")
+_DURATION = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<unit>ms|s|m|h)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 
 
 class Duration(click.ParamType[float]):
-    """`30s`, `5m`, or a number of seconds."""
+    """`30s`, `5m`, or a number of seconds, of which there are at most `most`."""
 
     name = "duration"
+
+    def __init__(self, most: float = 86_400.0) -> None:
+        self._most = most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
@@ -36,7 +39,26 @@ class Duration(click.ParamType[float]):
         match = _DURATION.fullmatch(str(value))
         if match is None:
             self.fail(f'"{value}" is not a duration; one looks like 30s or 5m.', param, ctx)
-        return float(match["number"]) * _SECONDS[match["unit"]]
+        seconds = float(match["number"]) * _SECONDS[match["unit"]]
+        if seconds > self._most:
+            self.fail(f'"{value}" is too long a duration; {self._most:.0f}s is the longest.', param, ctx)
+        return seconds
+
+
+class Whole(click.ParamType[int]):
+    """A whole number within bounds."""
+
+    name = "number"
+
+    def __init__(self, least: int, most: int | None = None) -> None:
+        self._least, self._most = least, most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        number = int(value) if re.fullmatch("[0-9]{1,18}", str(value)) else -1
+        if not self._least <= number <= (number if self._most is None else self._most):
+            bounds = f"of at least {self._least}" if self._most is None else f"from {self._least} to {self._most}"
+            self.fail(f'"{value}" is not a whole number {bounds}.', param, ctx)
+        return number
 
 
 class AddressType(click.ParamType[Address]):
@@ -52,20 +74,21 @@ class AddressType(click.ParamType[Address]):
 class Switch(click.Option):
     """An on/off option that also has its opposite; help shows the way to turn it from what it is by default."""
 
-    def __init__(self, name: str, default: bool, told: str) -> None:
+    def __init__(self, name: str, default: bool, told: str, parameter: str | None = None) -> None:
         self._shown = f"--{name}=false" if default else f"--{name}"
-        super().__init__([f"--{name}/--no-{name}"], is_flag=True, default=default, help=told)
+        names = [f"--{name}/--no-{name}", *([parameter] if parameter else [])]
+        super().__init__(names, is_flag=True, default=default, help=told)
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
         return self._shown, self.help or ""
 
 
-def switch(name: str, told: str, default: bool = False) -> Callable[[F], F]:
-    """Adds the option `--name` to a command."""
+def switch(name: str, told: str, default: bool = False, parameter: str | None = None) -> Callable[[F], F]:
+    """Adds the option `--name` to a command, whose parameter may have another name."""
 
     def add(function: F) -> F:
         parameters = function.__dict__.setdefault("__click_params__", [])
-        parameters.append(Switch(name, default, told))
+        parameters.append(Switch(name, default, told, parameter))
         return function
 
     return add
@@ -76,7 +99,7 @@ def composed(*decorators: Callable[[F], F]) -> Callable[[F], F]:
 
 
 screen_options: Callable[[F], F] = composed(
-    click.option("--no-color", is_flag=True, help="No colour, whatever the terminal can do."),
+    switch("no-color", "No colour, whatever the terminal can do."),
     switch("compact-warnings", "Warnings as one line each."),
 )
 format_option: Callable[[F], F] = click.option(

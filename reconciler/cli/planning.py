@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from reconciler.cli.options import AddressType, F, composed, switch
+from reconciler.cli.options import AddressType, F, Whole, composed, switch
 from reconciler.plan.guards import ALLOWABLE
 from reconciler.plan.planner import Options
 from reconciler.site import Request
@@ -31,7 +31,12 @@ plan_options: Callable[[F], F] = composed(
     ),
     switch("input", "Never ask.", default=True),
     click.option(
-        "--parallelism", type=click.IntRange(1, 256), default=10, show_default=True, help="Steps going on at once."
+        "--parallelism",
+        type=Whole(1, 256),
+        default=10,
+        show_default=True,
+        metavar="NUMBER",
+        help="Steps going on at once.",
     ),
 )
 

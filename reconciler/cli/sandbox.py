@@ -10,7 +10,7 @@ import click
 from reconciler import pipeline
 from reconciler.cli.console import Console
 from reconciler.cli.files import read_bytes
-from reconciler.cli.options import project_of, project_options, reporting, screen_options
+from reconciler.cli.options import Duration, Whole, project_of, project_options, reporting, screen_options
 from reconciler.model.diagnostic import Refused, error
 
 
@@ -21,13 +21,17 @@ def command() -> None:
 
 @command.command("serve")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1; 0 (default) picks a free one."
+    "--port", type=Whole(0, 65535), default=0, metavar="NUMBER", help="Port on 127.0.0.1; 0 (default) picks a free one."
 )
 @click.option("--db", default=":memory:", metavar="FILE", help="Its database; in memory if omitted.")
 @click.option("--world", metavar="FILE", help="The world file: the foreign hosts it plays.")
 @click.option("--token", default="sandbox", show_default=True, help="The API token it accepts.")
-@click.option("--settle-seconds", type=click.FloatRange(0, 600), default=0.2, help="How long registration takes.")
-@click.option("--rate-limit", type=click.IntRange(0), default=0, help="Requests a minute for each path; 0: no limit.")
+@click.option(
+    "--settle-seconds", type=Duration(600), default=0.2, metavar="0.2", help="How long registration takes, in seconds."
+)
+@click.option(
+    "--rate-limit", type=Whole(0), default=0, metavar="NUMBER", help="Requests a minute for each path; 0: no limit."
+)
 @screen_options
 @reporting
 def serve(console: Console, port: int, world: str | None, **options: Any) -> None:

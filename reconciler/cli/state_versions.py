@@ -13,6 +13,7 @@ import click
 from reconciler import pipeline
 from reconciler.cli.console import Console
 from reconciler.cli.options import (
+    Whole,
     json_option,
     lock_options,
     project_of,
@@ -62,7 +63,7 @@ def _told(version: Version) -> str:
 
 
 @click.command("rollback")
-@click.option("--to", "serial", type=click.IntRange(0), required=True, metavar="SERIAL", help="See `state history`.")
+@click.option("--to", "serial", type=Whole(0), required=True, metavar="SERIAL", help="See `state history`.")
 @switch("auto-approve", "Put that version back; without this its plan is shown, and nothing changed.")
 @project_options
 @lock_options
@@ -120,9 +121,9 @@ def repair(console: Console, auto_approve: bool, **flags: Any) -> None:
 @screen_options
 @reporting
 def rewrap(console: Console, **flags: Any) -> None:
-    """Encrypt with the current key what a former one (state.encryption.previous) encrypted.
+    """Bring under the current key what a former one (state.encryption.previous) encrypted: state, versions, journal.
 
-    Versions that are kept from before stay under the key they were written with.
+    Then the former key opens only what was saved elsewhere: plans, and backups of your own.
     """
     from reconciler.stores.sealed import SealedMedium
 
@@ -132,7 +133,13 @@ def rewrap(console: Console, **flags: Any) -> None:
             raise Refused([error("state.plain", told, "Name a key under state.encryption.key.")])
         with store.lock("state rewrap", flags["lock_timeout"]):
             done = store.medium.rewrap()
-        console.note("It is under the current key now." if done else "It was under the current key already.")
+    if done:
+        console.note(
+            f"The state is under the current key now, with its journal and all versions: {done} were not. Plans that "
+            "were saved before open with the former key only, so plan again, and remove it."
+        )
+    else:
+        console.note("It was under the current key already.")
 
 
 @click.command("migrate")

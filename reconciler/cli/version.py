@@ -8,10 +8,11 @@ import platform
 import click
 
 from reconciler import __version__
+from reconciler.cli.options import switch
 
 
 @click.command("version")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@switch("json", "As JSON.", parameter="as_json")
 def command(as_json: bool) -> None:
     """Show the version."""
     where = f"{platform.system().lower()}_{platform.machine()}"
