@@ -137,6 +137,32 @@ def test_what_never_ends_is_given_up_with_the_reason(live: Live, fault: str) -> 
     assert 1 < live.elapsed < 400
 
 
+@pytest.mark.parametrize(("fault", "most"), [("rate_limit", 4), ("concurrency", 15)])
+def test_a_storm_of_refusals_is_met_with_patience(live: Live, fault: str, most: int) -> None:
+    """Every call is refused, for as long as anybody asks: few are made, the end comes, and later everything is."""
+    live.create(server())
+    live.fault(fault, "*", "*", **({"seconds": 20} if fault == "rate_limit" else {}))
+    asked = len(live.transport.calls)
+    began = live.elapsed
+    with pytest.raises(Refused):
+        live.create(server(2))
+    minutes = (live.elapsed - began) / 60
+    assert 1 < minutes < 10
+    assert (len(live.transport.calls) - asked) / minutes <= most
+    assert live.raw("DELETE", "/sandbox/faults").ok
+    assert live.counts()["mcp_server"] == 1
+    live.create(server(2))
+    assert live.counts()["mcp_server"] == 2
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@pytest.mark.parametrize("fault", ["error_before", "error_after"])
+def test_whatever_error_a_gateway_gives_it_is_created_once(live: Live, fault: str, status: int) -> None:
+    live.fault(fault, SERVERS, "POST", count=1, status=status)
+    live.create(server())
+    assert live.counts()["mcp_server"] == 1
+
+
 @pytest.mark.parametrize("fault", ["lost_before", "error_before"])
 def test_a_creation_that_never_arrives_is_given_up_and_made_nothing(live: Live, fault: str) -> None:
     live.fault(fault, SERVERS, "POST")

@@ -46,6 +46,32 @@ def test_a_rate_limit_without_a_date_is_backed_off_from() -> None:
     assert stage.slept[0] <= 1
 
 
+@pytest.mark.parametrize(
+    ("answer", "least", "most"),
+    [
+        (limited(1), 1, 4),
+        (limited(60), 60, 63),
+        (limited(-3600), 0.1, 3),
+        (okta_error(429, "E0000047", date=formatdate(EPOCH, usegmt=True)), 0.1, 1),
+        (okta_error(429, "E0000047", x_rate_limit_reset="soon", date=formatdate(EPOCH, usegmt=True)), 0.1, 1),
+        (okta_error(429, "E0000047", x_rate_limit_reset="-1", date="yesterday"), 0.1, 1),
+        (okta_error(429, "E0000047", x_rate_limit_reset=str(int(EPOCH) + 9), date=""), 0.1, 1),
+    ],
+    ids=["1 s", "60 s", "in the past", "missing", "garbage", "no date", "no clock"],
+)
+def test_whatever_a_rate_limit_says_of_its_end(answer: Answer, least: float, most: float) -> None:
+    stage = Stage([answer, ok()])
+    assert stage.play(ask(POST, "create")).ok
+    assert len(stage.slept) == 1
+    assert least <= stage.slept[0] <= most
+
+
+def test_a_rate_limit_that_ends_tomorrow_is_not_waited_out() -> None:
+    stage = Stage([limited(86_400)])
+    assert stage.play(ask(POST, "create")).status == 429
+    assert stage.slept == []
+
+
 def test_waiting_ends_at_a_deadline() -> None:
     stage = Stage(lambda call: limited(45))
     assert stage.play(ask(GET)).status == 429
@@ -59,7 +85,9 @@ def test_a_momentary_conflict_is_tried_again_even_for_a_post(status: int, code: 
     assert len(stage.calls) == 3
 
 
-@pytest.mark.parametrize("broken", [LOST, okta_error(500, "E0000009"), okta_error(503, "E0000010"), Answer(502)])
+@pytest.mark.parametrize(
+    "broken", [LOST, okta_error(500, "E0000009"), okta_error(503, "E0000010"), Answer(502), Answer(504)]
+)
 def test_what_may_have_happened_is_repeated_only_where_twice_is_once(broken: Answer) -> None:
     assert Stage([broken, ok()]).play(ask(GET)).ok
     assert Stage([broken, ok()]).play(ask(DELETE, "delete")).ok

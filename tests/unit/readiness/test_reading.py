@@ -87,12 +87,18 @@ def test_what_is_written_as_challenges_is_read_back(challenges: list[tuple[str, 
         (b'{"a": ' + b"[" * 30 + b"]" * 30 + b"}", "nested"),
         (b"[" * 1_000_000, "nested"),
         (b'{"a": "\xff"}', "UTF-8"),
+        (b"\xff\xfe{\x00}\x00", "UTF-8"),
         (b'{"a"', "not JSON"),
     ],
 )
 def test_anything_but_one_plain_object_is_refused(data: bytes, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         read_object(data)
+
+
+def test_a_byte_order_mark_is_passed_over() -> None:
+    """RFC 8259 section 8.1 permits that."""
+    assert read_object(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
 
 
 def test_brackets_in_a_text_are_not_nesting() -> None:
