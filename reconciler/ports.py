@@ -1,7 +1,8 @@
 """What the core needs of the world, and the conversations by which it uses it.
 
 A *conversation* is a generator that yields effects and is sent their results. It does nothing itself, so the same
-conversation is performed by real drivers, by a simulator, or by a test that plays the answers.
+conversation is performed by real drivers, by a simulator, or from a recording. Above them stands the account of a run
+(`apply/bookkeeping.py`), whose effects are the store's.
 
 | effect        | result                                                        |
 |---------------|---------------------------------------------------------------|
@@ -11,7 +12,7 @@ conversation is performed by real drivers, by a simulator, or by a test that pla
 | Sleep(s)      | None                                                          |
 | Now()         | float, seconds of a monotonic clock                           |
 | Together(cs)  | tuple of the conversations' results, in their order           |
-| Journal(...)  | None, once it is durable (written by the apply worker only)   |
+| Journal(...)  | None; an intent is durable before the call after it leaves    |
 """
 
 from __future__ import annotations
