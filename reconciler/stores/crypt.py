@@ -21,6 +21,8 @@ _ALGORITHM = "A256GCM"
 _NONCE_BYTES = 12
 SEALED = "sealed"
 """The key of an envelope under which it says how it is encrypted."""
+_OUTER = frozenset({"version", "format", "lineage", "serial", SEALED, "data"})
+_INNER = frozenset({"alg", "kid", "wrapped_key", "nonce"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,10 @@ class Seal:
             header = envelope[SEALED]
             place = Place(what, str(envelope["lineage"]), int(envelope["serial"]))
             kid, algorithm = str(header["kid"]), header["alg"]
-            wrapped, nonce = b64decode(header["wrapped_key"], validate=True), b64decode(header["nonce"], validate=True)
-            data = b64decode(envelope["data"], validate=True)
-        except (KeyError, TypeError, ValueError):
+            wrapped, nonce, data = (_bytes(text) for text in (header["wrapped_key"], header["nonce"], envelope["data"]))
+            if not (envelope.keys() <= _OUTER and header.keys() <= _INNER):
+                raise self._damaged(what)
+        except (KeyError, TypeError, ValueError, AttributeError):
             raise self._damaged(what) from None
         if algorithm != _ALGORITHM or len(nonce) != _NONCE_BYTES:
             raise self._damaged(what)
@@ -154,6 +157,14 @@ def envelope_in(data: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) and SEALED in found else None
+
+
+def _bytes(text: str) -> bytes:
+    """Base64 leaves some bits of the last letter to chance; here they mean a letter that was changed."""
+    data = b64decode(text, validate=True)
+    if _text(data) != text:
+        raise ValueError
+    return data
 
 
 def _text(data: bytes) -> str:

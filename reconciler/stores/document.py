@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
@@ -25,6 +26,7 @@ from reconciler.model.snapshot import Snapshot, Version
 VERSION = 1000
 FORMAT = 1
 _TOOL = f"reconciler {__version__}"
+_WHOLE = ("state.newer", "state.unreadable", "state.unwritable", "state.symlink", "state.key")
 
 
 class _Document(BaseModel):
@@ -147,6 +149,7 @@ def decode(data: bytes, name: str) -> Snapshot:
     except (ValueError, RecursionError):
         raise _refused("state.damaged", f"The state {name} is cut off or damaged: it is not JSON", name) from None
     _require_readable(raw, name)
+    require_plain(data, name)
     head = {key: value for key, value in raw.items() if key not in ("sha256", "resources")}
     if raw.get("sha256") not in (_checksum(head, texts) for texts in _spellings(data, raw)):
         raise _refused(
@@ -185,6 +188,20 @@ def digest_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def is_damage(refused: Refused) -> bool:
+    """Whether it says something against what is kept; if not, that is as it was, with another tool, key or right."""
+    return not any(diagnostic.code in _WHOLE for diagnostic in refused.diagnostics)
+
+
+def require_plain(data: bytes, name: str) -> None:
+    """Refused (`state.key`) if that is encrypted: a document, or the lines of a journal."""
+    with suppress(ValueError, RecursionError):
+        raw = json.loads(data.split(b"\n", 1)[0] if b'"sealed"' in data else b"{}")
+        if isinstance(raw, dict) and "sealed" in raw:
+            told = f"The state {name} is encrypted, and the configuration names no key"
+            raise Refused([error("state.key", told, "Name its key under state.encryption.key. Nothing was changed.")])
+
+
 def _require_readable(raw: Any, name: str) -> None:
     if not isinstance(raw, dict) or raw.get("version") != VERSION:
         raise Refused(
@@ -196,9 +213,6 @@ def _require_readable(raw: Any, name: str) -> None:
                 )
             ]
         )
-    if "sealed" in raw:
-        told = f"The state {name} is encrypted, and the configuration names no key"
-        raise Refused([error("state.key", told, "Name its key under state.encryption.key. Nothing was changed.")])
     needed = raw.get("min_reader")
     if isinstance(needed, int) and needed > FORMAT:
         raise Refused(

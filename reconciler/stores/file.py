@@ -98,6 +98,12 @@ class _Directory:
         with reading(path):
             return path.read_bytes() if path.exists() else None
 
+    def revise(self, serial: int, data: bytes) -> None:
+        self._lock.require()
+        path = self._history / f"{serial}.json"
+        with writing(path):
+            replace_file(path, data)
+
     def workspaces(self) -> Sequence[str]:
         return workspaces(self._state.parent)
 

@@ -102,6 +102,13 @@ class HttpMedium:
         text = dict(self._get().versions).get(serial)
         return None if text is None else text.encode()
 
+    def revise(self, serial: int, data: bytes) -> None:
+        def change(found: Document) -> Document:
+            text = data.decode()
+            return replace(found, versions=tuple((n, text if n == serial else kept) for n, kept in found.versions))
+
+        self._change(change)
+
     def workspaces(self) -> Sequence[str]:
         """The protocol has no way to ask."""
         return [self._workspace]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from reconciler.apply.journal import Entry, Link, read_lines, unsettled, write_lines
+from reconciler.stores.document import require_plain
 from reconciler.stores.medium import Medium
 
 
@@ -67,7 +68,9 @@ class JournalLog:
         self._link, self._recovered, self._own = None, 0, 0 if kept else None
 
     def _read(self) -> tuple[list[Entry], Link, int]:
-        return read_lines(self._medium.lines(), self._medium.name)
+        lines = self._medium.lines()
+        require_plain(lines, self._medium.name)
+        return read_lines(lines, self._medium.name)
 
 
 def relevant(entries: Iterable[Entry], serial: int) -> list[Entry]:

@@ -12,7 +12,7 @@ from uuid import uuid4
 from reconciler.model.diagnostic import Diagnostic, Refused, error
 from reconciler.model.snapshot import Snapshot, Version
 from reconciler.ports import Lease
-from reconciler.stores.document import Origin, decode, digest_of, encode, read_version
+from reconciler.stores.document import Origin, decode, digest_of, encode, is_damage, read_version, require_plain
 from reconciler.stores.journal_log import JournalLog, relevant
 from reconciler.stores.lease import LEASE_SECONDS, HeldLease, held, lost, new_holder
 from reconciler.stores.medium import Held, Lost, Medium, Overtaken
@@ -130,6 +130,8 @@ class KeptStore:
         try:
             documents = self.documents()
         except Refused as refused:
+            if not is_damage(refused):
+                raise
             documents, damage = self._documents(None), refused.diagnostics[0]
         for serial, data in documents:
             version, before = read_version(data), listed[-1].version if listed else None
@@ -161,13 +163,14 @@ class KeptStore:
         return decode(data, f"{self.medium.name}, version {serial}")
 
     def remains(self) -> list[tuple[str, bytes]]:
-        """What can still be read of the state and of the journal, whatever it is, under the name of each."""
+        """What is there of the state and of the journal, as it is (if it is encrypted, so), under the name of each."""
+        place: Medium = getattr(self.medium, "inner", self.medium)
         found = []
         with suppress(Refused):
-            if (kept := self.medium.load()) is not None:
+            if (kept := place.load()) is not None:
                 found.append(("json", kept.data))
         with suppress(Refused):
-            found.append(("journal", self.medium.lines()))
+            found.append(("journal", place.lines()))
         return [(kind, data) for kind, data in found if data]
 
     def close(self) -> None:
@@ -175,7 +178,10 @@ class KeptStore:
 
     def _documents(self, current: bytes | None) -> list[tuple[int, bytes]]:
         found = [(serial, self.medium.version(serial) or b"") for serial in self.medium.versions()]
-        if current is None or (found and found[-1][1] == current):
+        if current is None:
+            return found
+        require_plain(current, self.medium.name)
+        if found and found[-1][1] == current:
             return found
         serial = decode(current, self.medium.name).serial
         if found and found[-1][0] == serial + 1:

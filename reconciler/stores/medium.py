@@ -43,8 +43,8 @@ class Held(Exception):
 
 class Medium(Protocol):
     """One workspace's place. Raises Refused for what the place itself objects to (`state.unreadable`,
-    `state.unwritable`). Under a lease, `save`, `add` and `restart` raise Lost once another has been granted, and then
-    change nothing that anybody reads."""
+    `state.unwritable`). Under a lease, `save`, `add`, `restart` and `revise` raise Lost once another has been granted,
+    and then change nothing that anybody reads."""
 
     name: str
     """What the place is called in messages."""
@@ -78,6 +78,9 @@ class Medium(Protocol):
         ...
 
     def version(self, serial: int) -> bytes | None: ...
+
+    def revise(self, serial: int, data: bytes) -> None:
+        """Put `data` in the place of that version, which is there and isn't the newest."""
 
     def workspaces(self) -> Sequence[str]:
         """All that are kept in the same place, as far as it can tell."""

@@ -13,10 +13,9 @@ answers 409 for a conflict that is over a moment later.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from threading import RLock
 from time import sleep
@@ -32,6 +31,7 @@ from reconciler.model.diagnostic import Refused, error
 from reconciler.ports import Holder, T
 from reconciler.stores.lease import decode_holder, encode_holder, not_held, other
 from reconciler.stores.medium import Held, Kept, Lost, Overtaken, Resolve
+from reconciler.stores.object_head import Head
 
 _ATTEMPTS = 5
 _PAUSE = 0.1
@@ -60,19 +60,6 @@ def open_bucket(settings: ObjectStoreSettings, resolve: Resolve) -> ObjectStore:
         raise Refused([error("config.object", told, "See state.object: its url, options and secrets.")]) from None
 
 
-@dataclass(frozen=True, slots=True)
-class _Head:
-    """What counts. `renewed` differs after every renewal."""
-
-    fence: int = 0
-    holder: dict[str, Any] | None = None
-    ttl: float = 0.0
-    renewed: str = ""
-    state: str | None = None
-    journal: str = "0"
-    versions: tuple[tuple[int, str], ...] = ()
-
-
 class ObjectMedium:
     """Medium."""
 
@@ -99,7 +86,7 @@ class ObjectMedium:
         path = f"{self._workspace}/states/{serial:010d}-{uuid4().hex}.json"
         self._create(path, data)
 
-        def change(head: _Head) -> _Head:
+        def change(head: Head) -> Head:
             if head.state == path:
                 return head
             if head.state != over:
@@ -112,8 +99,14 @@ class ObjectMedium:
         return path
 
     def lines(self) -> bytes:
-        parts = [self._read(path) for path in self._parts(self._head()[0].journal)]
-        return b"".join(part or b"" for part in parts)
+        for _ in range(_ATTEMPTS):
+            journal = self._head()[0].journal
+            parts = [self._read(path) for path in self._parts(journal)]
+            if None not in parts:
+                return b"".join(part for part in parts if part is not None)
+            if self._head()[0].journal == journal:
+                raise self._unreadable("a part of the journal is missing")
+        raise self._unreadable("others change its journal all the time")
 
     def add(self, data: bytes, seq: int, size: int) -> None:
         """What is there before the head is looked at once more is seen by whoever changes the head after that."""
@@ -140,12 +133,22 @@ class ObjectMedium:
         path = dict(self._head()[0].versions).get(serial)
         return self._read(path) if path is not None else None
 
+    def revise(self, serial: int, data: bytes) -> None:
+        path = f"{self._workspace}/states/{serial:010d}-{uuid4().hex}.json"
+        self._create(path, data)
+
+        def change(head: Head) -> Head:
+            return replace(head, versions=tuple((n, path if n == serial else kept) for n, kept in head.versions))
+
+        before, _ = self._swap(change)
+        self._forget([kept for n, kept in before.versions if n == serial and kept != path])
+
     def workspaces(self) -> Sequence[str]:
         found = self._asked(lambda: obstore.list_with_delimiter(self._bucket)["common_prefixes"])
         return [prefix.strip("/").rpartition("/")[2] for prefix in found]
 
     def acquire(self, holder: Holder, ttl: float) -> int:
-        def change(head: _Head) -> _Head:
+        def change(head: Head) -> Head:
             by = decode_holder(head.holder)
             if by is not None and by.id != holder.id and (left := self._left()) > 0:
                 raise Held(by, left)
@@ -169,7 +172,7 @@ class ObjectMedium:
             self._holder = None
 
     def unlock(self, lock_id: str) -> None:
-        def change(head: _Head) -> _Head:
+        def change(head: Head) -> Head:
             by = decode_holder(head.holder)
             if by is None:
                 raise not_held(self.name)
@@ -196,22 +199,21 @@ class ObjectMedium:
         elapsed: float = (now - self._modified).total_seconds()
         return head.ttl + _RESOLUTION - elapsed
 
-    def _head(self) -> tuple[_Head, Any]:
+    def _head(self) -> tuple[Head, Any]:
         """What counts now, and the condition on which it may be changed."""
         path = f"{self._workspace}/head.json"
         found = self._asked(lambda: _get(self._bucket, path))
         if found is None:
-            return _Head(), "create"
+            return Head(), "create"
         data, meta = found
         self._modified = meta["last_modified"]
         try:
-            raw = json.loads(data)
-            head = _Head(**{**raw, "versions": tuple((serial, name) for serial, name in raw["versions"])})
-        except (ValueError, TypeError, KeyError):
+            head = Head.decode(data)
+        except (ValueError, TypeError, KeyError, RecursionError):
             raise self._unreadable("head.json isn't what was written") from None
         return head, {key: meta[key] for key in ("e_tag", "version") if meta.get(key)}
 
-    def _swap(self, change: Callable[[_Head], _Head]) -> tuple[_Head, _Head]:
+    def _swap(self, change: Callable[[Head], Head]) -> tuple[Head, Head]:
         """The head before and after `change`, which may be asked several times, and raise to leave it as it is."""
         with self._lock:
             for attempt in range(_ATTEMPTS):
@@ -223,11 +225,10 @@ class ObjectMedium:
                 sleep(_PAUSE * 2**attempt)
         raise self._unwritable("others change it all the time, or the bucket doesn't answer")
 
-    def _put(self, wanted: _Head, condition: Any) -> bool:
+    def _put(self, wanted: Head, condition: Any) -> bool:
         """Whether the head is as wanted now. No two wanted heads are the same, so reading back tells."""
         try:
-            data = json.dumps(asdict(wanted)).encode()
-            obstore.put(self._bucket, f"{self._workspace}/head.json", data, mode=condition)
+            obstore.put(self._bucket, f"{self._workspace}/head.json", wanted.encode(), mode=condition)
         except BaseError as problem:
             self._require_permission(problem)
             return self._head()[0] == wanted
@@ -259,7 +260,7 @@ class ObjectMedium:
             for path in paths:
                 obstore.delete(self._bucket, path)
 
-    def _require_lease(self, head: _Head) -> None:
+    def _require_lease(self, head: Head) -> None:
         if self._holder is not None:
             by = decode_holder(head.holder)
             if by is None or (head.fence, by.id) != (self._fence, self._holder.id):

@@ -8,11 +8,9 @@ from typing import NamedTuple
 
 from reconciler.apply.journal import read_lines
 from reconciler.model.diagnostic import Refused, error
-from reconciler.stores.document import read_version
+from reconciler.stores.document import is_damage, read_version, require_plain
 from reconciler.stores.kept import KeptStore
-
-_WHOLE = frozenset({"state.newer", "state.unreadable", "state.unwritable", "state.symlink", "state.key"})
-"""Refusals that say nothing against what is kept: with another tool, key or right it is as it was."""
+from reconciler.stores.sealed import SealedMedium
 
 
 class Damage(NamedTuple):
@@ -34,19 +32,28 @@ def examine(store: KeptStore) -> Damage:
     try:
         store.read()
     except Refused as refused:
-        if any(diagnostic.code in _WHOLE for diagnostic in refused.diagnostics):
-            raise
+        _require_damage(refused)
         found += [diagnostic.summary for diagnostic in refused.diagnostics]
         serial, document = _newest_sound(store)
-    lines, journal = store.medium.lines(), None
-    if not _is_sound(lines, store.describe()):
-        whole = [line + b"\n" for line in lines.split(b"\n")[:-1]]
-        sound = bisect_left(
-            range(len(whole)), True, key=lambda n: not _is_sound(b"".join(whole[: n + 1]), store.describe())
-        )
-        journal = b"".join(whole[:sound])
-        found.append(f"Line {sound + 1} of the journal of {store.describe()} isn't what was written there")
-    return Damage(found, serial, document, journal)
+    return Damage(found, serial, document, _sound_journal(store, found))
+
+
+def _sound_journal(store: KeptStore, found: list[str]) -> bytes | None:
+    """What is to be put in the place of the journal, if it is damaged; `found` is told how."""
+    name, damage = store.describe(), None
+    if isinstance(store.medium, SealedMedium):
+        lines, damage = store.medium.sound_lines()
+    else:
+        lines = store.medium.lines()
+        require_plain(lines, name)
+    if damage is not None:
+        found += [diagnostic.summary for diagnostic in damage.diagnostics]
+    if _is_sound(lines, name):
+        return None if damage is None else lines
+    whole = [line + b"\n" for line in lines.split(b"\n")[:-1]]
+    sound = bisect_left(range(len(whole)), True, key=lambda n: not _is_sound(b"".join(whole[: n + 1]), name))
+    found.append(f"Line {sound + 1} of the journal of {name} isn't what was written there")
+    return b"".join(whole[:sound])
 
 
 def repair(store: KeptStore, damage: Damage) -> None:
@@ -73,11 +80,16 @@ def _newest_sound(store: KeptStore) -> tuple[int, bytes]:
     raise Refused([error("state.beyond-repair", told, way)])
 
 
+def _require_damage(refused: Refused) -> None:
+    """Raises it if it is about something else."""
+    if not is_damage(refused):
+        raise refused
+
+
 def _is_sound(lines: bytes, name: str) -> bool:
     try:
         read_lines(lines, name)
     except Refused as refused:
-        if any(diagnostic.code in _WHOLE for diagnostic in refused.diagnostics):
-            raise
+        _require_damage(refused)
         return False
     return True

@@ -9,7 +9,7 @@ from typing import Any
 from reconciler.model.diagnostic import Refused, error
 from reconciler.ports import Holder
 from reconciler.stores.crypt import Place, Seal, envelope_in
-from reconciler.stores.document import FORMAT, VERSION
+from reconciler.stores.document import FORMAT, VERSION, is_damage
 from reconciler.stores.medium import Kept, Medium
 from reconciler.stores.pins import Pins
 
@@ -20,25 +20,27 @@ class SealedMedium:
     """Medium, around another one. `accept_plain`: what was written before there was a key is read as well."""
 
     def __init__(self, inner: Medium, seal: Seal, pins: Pins, accept_plain: bool = False) -> None:
-        self._inner, self._seal, self._pins, self._accept_plain = inner, seal, pins, accept_plain
+        self.inner = inner
+        """What is kept there can't be read by anybody."""
+        self._seal, self._pins, self._accept_plain = seal, pins, accept_plain
         self.name, self.expires = inner.name, inner.expires
         self._head: tuple[str, int] | None = None
         """Lineage and serial of what is there."""
         self._unsound: str | None = None
-        """The mark of what is there, if it could not be opened: only a repair puts something in its place."""
+        """The mark of what is there, if it is not what should be: only a repair puts something in its place."""
         self._sizes: dict[int, int] = {0: 0}
         """Length of the journal as it is read -> as it is kept, after each line."""
 
     @property
     def kept(self) -> int:
-        return self._inner.kept
+        return self.inner.kept
 
     @kept.setter
     def kept(self, count: int) -> None:
-        self._inner.kept = count
+        self.inner.kept = count
 
     def load(self) -> Kept | None:
-        kept = self._inner.load()
+        kept = self.inner.load()
         if kept is None:
             self._pins.require_none(self.name)
             self._head = ("", 0)
@@ -48,58 +50,83 @@ class SealedMedium:
         except Refused:
             self._unsound = kept.mark
             raise
-        newest = max(self._inner.versions(), default=serial)
-        # A version that is one ahead was about to be the state when the run that wrote it was killed.
-        self._pins.require(self.name, lineage, serial, newest - 1)
+        newest = max(self.inner.versions(), default=serial)
+        try:
+            # A version that is one ahead was about to be the state when the run that wrote it was killed.
+            self._pins.require(self.name, lineage, serial, newest - 1)
+        except Refused:
+            self._unsound = kept.mark
+            raise
         self._head, self._unsound = (lineage, serial), None
         return Kept(data, kept.mark)
 
     def save(self, data: bytes, over: str | None, serial: int) -> str:
-        lineage = str(json.loads(data)["lineage"])
-        envelope = {"version": VERSION, "format": FORMAT, **self._seal.close(data, Place("state", lineage, serial))}
-        mark = self._inner.save(_line(envelope), over or self._unsound, serial)
-        self._head, self._unsound = (lineage, serial), None
-        self._pins.put(self.name, lineage, serial)
+        mark = self.inner.save(self._closed_state(data), over or self._unsound, serial)
+        self._head, self._unsound = (str(json.loads(data)["lineage"]), serial), None
+        self._pins.put(self.name, *self._head)
         return mark
 
     def versions(self) -> Sequence[int]:
-        return self._inner.versions()
+        return self.inner.versions()
 
     def version(self, serial: int) -> bytes | None:
-        data = self._inner.version(serial)
+        data = self.inner.version(serial)
         if data is None:
             return None
         try:
             opened, (_, found) = self._opened(data)
         except Refused as refused:
-            if all(diagnostic.code in _UNSOUND for diagnostic in refused.diagnostics):
+            if _is_unsound(refused):
                 return b""
             raise
         return opened if found == serial else b""
 
+    def revise(self, serial: int, data: bytes) -> None:
+        self.inner.revise(serial, self._closed_state(data))
+
     def lines(self) -> bytes:
+        lines, damage = self.sound_lines()
+        if damage is not None:
+            raise damage
+        return lines
+
+    def sound_lines(self) -> tuple[bytes, Refused | None]:
+        """The journal up to the first line that isn't what was written there, and what is said of that."""
         place_of_state = self._place_if_sound()
-        kept = self._inner.lines()
+        kept = self.inner.lines()
         whole = kept[: kept.rfind(b"\n") + 1]
-        opened, self._sizes, read, size = [], {0: 0}, 0, 0
-        for number, line in enumerate(whole.split(b"\n")[:-1]):
-            envelope = envelope_in(line)
-            if envelope is None and self._accept_plain:
-                text = line + b"\n"
-            else:
-                text, place = self._seal.open(envelope or {}, f"journal {number}")
-                if not _is_in_place(place, place_of_state):
-                    raise self._out_of_place(number)
+        lines = whole.split(b"\n")[:-1]
+        if envelope_in(kept[len(whole) : -1]) is not None:
+            # It was written whole, so another byte has come to stand in the place of its end: that is no line.
+            lines.append(b"")
+        opened: list[bytes] = []
+        self._sizes, read, size = {0: 0}, 0, 0
+        for number, line in enumerate(lines):
+            try:
+                text = self._opened_line(number, line, place_of_state)
+            except Refused as refused:
+                if not _is_unsound(refused):
+                    raise
+                return b"".join(opened), refused
             opened.append(text)
             read, size = read + len(text), size + len(line) + 1
             self._sizes[read] = size
-        return b"".join(opened)
+        return b"".join(opened), None
+
+    def _opened_line(self, number: int, line: bytes, place_of_state: tuple[str, int] | None) -> bytes:
+        envelope = envelope_in(line)
+        if envelope is None and self._accept_plain:
+            return line + b"\n"
+        text, place = self._seal.open(_as_written(envelope, line + b"\n"), f"journal {number}")
+        if not _is_in_place(place, place_of_state):
+            raise self._out_of_place(number)
+        return text
 
     def add(self, data: bytes, seq: int, size: int) -> None:
         if size not in self._sizes:
             self.lines()
         kept = self._closed(data, seq)
-        self._inner.add(b"".join(line for _, line in kept), seq, self._sizes[size])
+        self.inner.add(b"".join(line for _, line in kept), seq, self._sizes[size])
         read, written = size, self._sizes[size]
         for text, line in kept:
             read, written = read + len(text), written + len(line)
@@ -107,38 +134,63 @@ class SealedMedium:
 
     def restart(self, data: bytes) -> None:
         kept = self._closed(data, 0)
-        self._inner.restart(b"".join(line for _, line in kept))
+        self.inner.restart(b"".join(line for _, line in kept))
         self._sizes = {0: 0}
 
     def workspaces(self) -> Sequence[str]:
-        return self._inner.workspaces()
+        return self.inner.workspaces()
 
     def acquire(self, holder: Holder, ttl: float) -> int:
-        return self._inner.acquire(holder, ttl)
+        return self.inner.acquire(holder, ttl)
 
     def renew(self, ttl: float) -> None:
-        self._inner.renew(ttl)
+        self.inner.renew(ttl)
 
     def release(self) -> None:
-        self._inner.release()
+        self.inner.release()
 
     def unlock(self, lock_id: str) -> None:
-        self._inner.unlock(lock_id)
+        self.inner.unlock(lock_id)
 
     def close(self) -> None:
-        self._inner.close()
+        self.inner.close()
 
-    def rewrap(self) -> bool:
-        """Wrap the state's key with the current one, and write the journal anew; False if that is so already. Hold the
-        lock. Versions that are kept from before stay as they are."""
-        lines, kept = self.lines(), self._inner.load()
+    def rewrap(self) -> int:
+        """Wrap the keys of the state and of all versions with the current one, encrypt those that are not encrypted (if
+        they are accepted), and write the journal anew; how many states that changed. Hold the lock."""
+        lines, kept = self.lines(), self.inner.load()
         if lines:
             self.restart(lines)
-        envelope = envelope_in(kept.data) if kept else None
-        if kept is None or envelope is None or self._seal.is_current(envelope):
-            return False
-        self._inner.save(_line(self._seal.rewrap(envelope, "state")), kept.mark, self._place()[1])
-        return True
+        newest = self._place()[1]
+        past = {serial: self.inner.version(serial) for serial in self.inner.versions() if serial != newest}
+        anew = {serial: text for serial, data in past.items() if (text := self._rewrapped(data)) is not None}
+        for serial, text in anew.items():
+            self.inner.revise(serial, text)
+        text = self._rewrapped(kept.data) if kept is not None else None
+        if kept is None or text is None:
+            return len(anew)
+        # Twice, so that what a store keeps as the backup of the state is of the current key too.
+        self.inner.save(text, self.inner.save(text, kept.mark, newest), newest)
+        return len(anew) + 1
+
+    def _rewrapped(self, data: bytes | None) -> bytes | None:
+        """The state under the current key; None if it is, or if it isn't what was written there."""
+        envelope = envelope_in(data or b"")
+        try:
+            if envelope is None:
+                return self._closed_state(self._opened(data or b"")[0])
+            return None if self._seal.is_current(envelope) else _line(self._seal.rewrap(envelope, "state"))
+        except Refused as refused:
+            if _is_unsound(refused):
+                return None
+            raise
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return None
+
+    def _closed_state(self, data: bytes) -> bytes:
+        document = json.loads(data)
+        place = Place("state", str(document["lineage"]), int(document["serial"]))
+        return _line({"version": VERSION, "format": FORMAT, **self._seal.close(data, place)})
 
     def _place(self) -> tuple[str, int]:
         if self._head is None:
@@ -149,8 +201,8 @@ class SealedMedium:
         """None if what is there can't be opened: then whoever repairs it wants to see the journal all the same."""
         try:
             return self._place()
-        except Refused:
-            if self._unsound is None:
+        except Refused as refused:
+            if not is_damage(refused):
                 raise
             return None
 
@@ -164,7 +216,7 @@ class SealedMedium:
     def _opened(self, data: bytes) -> tuple[bytes, tuple[str, int]]:
         envelope = envelope_in(data)
         if envelope is not None:
-            opened, place = self._seal.open(envelope, "state")
+            opened, place = self._seal.open(_as_written(envelope, data), "state")
             return opened, (place.lineage, place.serial)
         if not self._accept_plain:
             raise self._plain()
@@ -185,6 +237,17 @@ class SealedMedium:
     def _out_of_place(self, number: int) -> Refused:
         told = f"Line {number + 1} of the journal of {self.name} was written for another version of the state"
         return Refused([error("state.sealed", told, "One of the two was replaced. Nothing was changed.")])
+
+
+def _as_written(envelope: dict[str, Any] | None, data: bytes) -> dict[str, Any]:
+    """The envelope; an empty one, which nothing opens, if the bytes aren't those in which it was written."""
+    if envelope is None or _line(envelope) != data or envelope.get("version", VERSION) != VERSION:
+        return {}
+    return envelope
+
+
+def _is_unsound(refused: Refused) -> bool:
+    return all(diagnostic.code in _UNSOUND for diagnostic in refused.diagnostics)
 
 
 def _is_in_place(line: Place, state: tuple[str, int] | None) -> bool:

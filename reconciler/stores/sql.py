@@ -121,6 +121,12 @@ class SqlMedium:
             row = self._run("SELECT data FROM reconciler_history WHERE name = ? AND serial = ?", serial).fetchone()
         return row[0].encode() if row else None
 
+    def revise(self, serial: int, data: bytes) -> None:
+        with self._database.transaction():
+            self._require_lease()
+            anew = "UPDATE reconciler_history SET data = ? WHERE serial = ? AND name = ?"
+            self._run(anew, data.decode(), serial, last=True)
+
     def workspaces(self) -> Sequence[str]:
         with self._database.transaction():
             named = "SELECT name FROM states WHERE data IS NOT NULL UNION SELECT name FROM reconciler_journal"

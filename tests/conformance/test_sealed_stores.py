@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from reconciler.config.settings import EncryptionSettings, HttpStoreSettings
+from reconciler.config.settings import EncryptionSettings, HttpStoreSettings, StateSettings
 from reconciler.model.secret import Reference, Secret
 from reconciler.stores.crypt import Seal
 from reconciler.stores.file import FileStore
@@ -16,10 +17,12 @@ from reconciler.stores.http import HttpMedium
 from reconciler.stores.kept import KeptStore
 from reconciler.stores.keys import KeyRing
 from reconciler.stores.medium import Medium
+from reconciler.stores.opening import Shelf
 from reconciler.stores.pins import Pins
 from reconciler.stores.sealed import SealedMedium
 from reconciler.stores.sqlite import SqliteMedium
-from tests.conformance.store_laws import Expiring, Locking, Open, StoreLaws
+from tests.conformance.servers import bucket_settings, postgres_url
+from tests.conformance.store_laws import Expiring, Locking, Open, StoreLaws, intent, plain, refusal, snapshot
 from tests.conformance.terraform_http import StateServer, serving
 
 
@@ -49,6 +52,51 @@ def sealing(tmp_path: Path) -> Iterator[Sealing]:
     for store in stores:
         with suppress(Exception):
             store.close()
+
+
+@pytest.mark.parametrize("place", ["file", "sqlite", "postgres", "s3", "http"])
+def test_a_lost_key_refuses_on_every_store_and_what_is_there_stays(place: str, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        match place:
+            case "file":
+                settings: dict[str, Any] = {"file": {"path": "state"}}
+            case "sqlite":
+                settings = {"sqlite": {"path": "state.db"}}
+            case "postgres":
+                url, schema = postgres_url()
+                settings = {"postgres": {"url": {"env": url}, "schema_name": schema}}
+            case "s3":
+                settings = {"object": bucket_settings().model_dump()}
+            case _:
+                settings = {"http": {"address": f"{stack.enter_context(serving(StateServer()))}/state"}}
+
+        def opened(key: str | None) -> KeptStore:
+            encryption = {"encryption": {"key": {"env": key}}} if key else {}
+            shelf = Shelf(StateSettings.model_validate({**settings, **encryption}), tmp_path, by_name)
+            return stack.enter_context(closing(shelf.open("default")))
+
+        kept, lost = "0a" * 32, "0b" * 32
+        store = opened(kept)
+        with store.lock("apply", 0):
+            store.append([intent("b", 0)])
+            for key in (lost, None):
+                assert refusal(opened(key).tail) == "state.key", "before there is a state"
+            store.tail()
+            store.write(snapshot(1, "a"))
+        for key in (lost, None):
+            for act in (KeptStore.read, KeptStore.tail, KeptStore.history, lambda store: store.write(snapshot(2))):
+                assert refusal(lambda act=act, key=key: act(opened(key))) == "state.key"  # type: ignore[misc]
+        assert opened(kept).read() == snapshot(1, "a")
+        assert plain(opened(kept).tail()) == [intent("b", 0)]
+
+
+def by_name(reference: Reference) -> Secret:
+    return Secret(str(reference["env"]))
+
+
+@pytest.fixture(autouse=True)
+def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
 
 
 class TestSealedFiles(StoreLaws):

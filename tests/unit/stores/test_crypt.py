@@ -256,33 +256,119 @@ def test_plain_state_is_read_only_while_that_is_asked_for_and_then_encrypted(tmp
     assert opened(tmp_path, encryption()).read() == snapshot(2)
     assert [version.serial for version in opened(tmp_path, encryption(accept_plain=True)).history()] == [2, 1]
     assert refused(opened(tmp_path, encryption()).history) == "state.history"
+    assert rewrapped(opened(tmp_path, encryption(accept_plain=True))) == 1
+    assert [version.serial for version in opened(tmp_path, encryption()).history()] == [2, 1]
+    assert opened(tmp_path, encryption()).past(1) == snapshot(1)
+
+
+def rewrapped(store: KeptStore) -> int:
+    assert isinstance(store.medium, SealedMedium)
+    with store.lock("state", 0):
+        return store.medium.rewrap()
 
 
 def test_rewrapping_lets_the_former_key_go(tmp_path: Path) -> None:
-    store = written(tmp_path, 1)
+    store = written(tmp_path, 1, 2, 3)
     with store.lock("apply", 0):
-        store.append([{**ENTRY, "serial": 1}])
-    turned = opened(tmp_path, encryption("B", "A"))
-    assert isinstance(turned.medium, SealedMedium)
-    with turned.lock("state", 0):
-        assert turned.medium.rewrap()
-        assert not turned.medium.rewrap()
+        store.append([{**ENTRY, "serial": 3}])
+    former = KeyRing(encryption("A"), resolve).current.kid.encode()
+    assert rewrapped(opened(tmp_path, encryption("B", "A"))) == 3
+    assert rewrapped(opened(tmp_path, encryption("B"))) == 0
     after = opened(tmp_path, encryption("B"))
-    assert after.read() == snapshot(1)
+    assert after.read() == snapshot(3)
     assert len(after.tail()) == 1
+    assert [version.serial for version in after.history()] == [3, 2, 1]
+    assert after.past(1) == snapshot(1)
+    assert not [path for path in (tmp_path / "state").rglob("*") if path.is_file() and former in path.read_bytes()]
 
 
-def test_what_is_damaged_is_repaired_from_the_versions_that_are_sound(tmp_path: Path) -> None:
-    store = written(tmp_path, 1, 2)
-    state = tmp_path / "state" / "default.json"
-    state.unlink()
-    state.write_bytes(b'{"sealed": {}}')
-    store = opened(tmp_path, encryption())
+def test_a_rewrapping_that_was_killed_half_way_is_finished_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path, 1, 2, 3)
+    stopped = opened(tmp_path, encryption("B", "A"))
+    assert isinstance(stopped.medium, SealedMedium)
+    revise, revised = stopped.medium.inner.revise, []
+
+    def once(serial: int, data: bytes) -> None:
+        if revised:
+            raise KeyboardInterrupt
+        revised.append(serial)
+        revise(serial, data)
+
+    monkeypatch.setattr(stopped.medium.inner, "revise", once)
+    with pytest.raises(KeyboardInterrupt):
+        rewrapped(stopped)
+    assert [version.serial for version in opened(tmp_path, encryption("B", "A")).history()] == [3, 2, 1]
+    assert rewrapped(opened(tmp_path, encryption("B", "A"))) == 2
+    assert [version.serial for version in opened(tmp_path, encryption("B")).history()] == [3, 2, 1]
+
+
+def repaired(directory: Path) -> KeptStore:
+    """The store, after what was damaged has been repaired."""
+    store = opened(directory, encryption())
     with store.lock("state", 0):
         damage = examine(store)
-        assert damage.serial == 2
+        assert damage.found
         repair(store, damage)
-    assert opened(tmp_path, encryption()).read() == snapshot(2)
+    again = opened(directory, encryption())
+    with again.lock("state", 0):
+        assert not examine(again).found
+    return again
+
+
+@pytest.mark.parametrize("damaged", [[], [3], [3, 2]])
+def test_what_is_damaged_is_repaired_from_the_newest_version_that_is_sound(tmp_path: Path, damaged: list[int]) -> None:
+    written(tmp_path, 1, 2, 3)
+    state = tmp_path / "state"
+    for path in [state / "default.json", *(state / "default.history" / f"{serial}.json" for serial in damaged)]:
+        envelope = json.loads(path.read_bytes())
+        path.write_text(json.dumps({**envelope, "serial": envelope["serial"] + 1}), "utf-8")
+    left = 3 - len(damaged)
+    store = repaired(tmp_path)
+    assert store.read() == snapshot(left)
+    assert [version.serial for version in store.history()] == [3, 2, 1][-left:]
+    with store.lock("apply", 0):
+        store.read()
+        store.write(snapshot(left + 1))
+    assert opened(tmp_path, encryption()).read() == snapshot(left + 1)
+
+
+def test_a_state_that_was_rolled_back_or_deleted_is_repaired_too(tmp_path: Path) -> None:
+    state = tmp_path / "state" / "default.json"
+    written(tmp_path, 1)
+    old = state.read_bytes()
+    written(tmp_path, 2)
+    state.write_bytes(old)
+    assert refused(opened(tmp_path, encryption()).read) == "state.rollback"
+    assert repaired(tmp_path).read() == snapshot(2)
+    state.unlink()
+    assert repaired(tmp_path).read() == snapshot(2)
+
+
+def test_the_journal_is_kept_up_to_the_line_that_is_damaged(tmp_path: Path) -> None:
+    journal = tmp_path / "state" / "default.journal"
+    store = written(tmp_path, 1)
+    with store.lock("apply", 0):
+        store.append([{**ENTRY, "serial": 1, "attempt": number} for number in range(3)])
+    whole = journal.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    for bad, sound in ((b"".join([*lines[:2], lines[0]]), 2), (whole[:-1] + b"\r", 2), (b"{}\n" + lines[1], 0)):
+        journal.write_bytes(bad)
+        assert refused(opened(tmp_path, encryption()).tail) == "state.sealed"
+        assert dict(opened(tmp_path, encryption()).remains())["journal"] == bad, "to be set aside as it is"
+        assert [entry["attempt"] for entry in repaired(tmp_path).tail()] == list(range(sound))
+
+
+def test_a_journal_without_its_key_is_neither_damaged_nor_cut_off(tmp_path: Path) -> None:
+    store = opened(tmp_path, encryption())
+    with store.lock("apply", 0):
+        store.append([{**ENTRY, "serial": 0}])
+    before = (tmp_path / "state" / "default.journal").read_bytes()
+    for chosen in (None, encryption("B")):
+        assert refused(lambda chosen=chosen: opened(tmp_path, chosen).tail()) == "state.key"  # type: ignore[misc]
+        assert refused(lambda chosen=chosen: examine(opened(tmp_path, chosen))) == "state.key"  # type: ignore[misc]
+    assert (tmp_path / "state" / "default.journal").read_bytes() == before
 
 
 def test_without_encryption_an_encrypted_state_says_what_is_missing(tmp_path: Path) -> None:
