@@ -4,9 +4,11 @@ under its id; nothing left to do; nobody asked; no secret anywhere."""
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import count
@@ -24,6 +26,9 @@ HELD = 13
 """The exit code of a run that found the state locked."""
 _ASKED = ("recovery.ambiguous", "reconciler resolve", "exists already")
 _BROKEN = ("Traceback", "internal error")
+_SLOW = "takes longer than"
+"""What a run says that would not send anything in good time: a machine that has other things to do."""
+_AGAIN = 3
 _UNLOCK = re.compile(r"reconciler force-unlock ([0-9a-f-]{36})")
 
 
@@ -73,7 +78,16 @@ class Aftermath:
     store: Store
     servers: int
     tally: Tally = field(default_factory=Tally)
+    timeout: int = 4
+    """Seconds that a request may take."""
+    turns: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(2 + (os.cpu_count() or 1)))
+    """So many runs at a time, however many projects wait: on a machine that is too busy they would refuse to send."""
     _names: count[int] = field(default_factory=lambda: count(1))
+
+    @property
+    def lease(self) -> float:
+        """Seconds for which what a dead run locked stays so."""
+        return 3.0 * self.timeout if self.store.has_leases else 0.0
 
     def project(self, sandbox: Sandbox, about: object = "") -> Project:
         """Another one, of an empty sandbox."""
@@ -87,7 +101,7 @@ class Aftermath:
 
     def configure(self, project: Project, display_name: str = "") -> None:
         state = self.store.state(project.name)
-        text = configuration(project.sandbox.url, project.servers, state, display_name)
+        text = configuration(project.sandbox.url, project.servers, state, display_name, self.timeout)
         (project.here / "main.yaml").write_text(text, "utf-8")
 
     def forget(self, project: Project) -> None:
@@ -112,13 +126,23 @@ class Aftermath:
 
     def settle(self, project: Project) -> None:
         """The next run, which makes good whatever was cut off; and nothing may be wrong afterwards."""
+        time.sleep(self.lease)
+        with self.turns:
+            self._settle(project)
+
+    def _settle(self, project: Project) -> None:
         second = self.listen(project, self._again(project))
+        for _ in range(_AGAIN):
+            if second.code == 0 or _SLOW not in second.told:
+                break
+            self.tally.add("too slow")
+            second = self.listen(project, self._again(project))
         if second.code != 0:
             self.tally.complain(project.about, f"the next run ends with {second.code}", second)
         self.require_order(project)
 
     def _again(self, project: Project) -> Ended:
-        ended = self.forks.run(project.here, *project.verb, *((PATIENT,) if self.store.is_waited_for else ()))
+        ended = self.forks.run(project.here, *project.verb, *((PATIENT,) if self.lease else ()))
         # What a dead run sent may take a moment more to arrive: a lock can come to be there after all.
         for _ in range(2):
             unlock = _UNLOCK.search(ended.told)

@@ -103,7 +103,9 @@ def forks(place: Path) -> Iterator[Forks]:
     command = [sys.executable, "-m", "tests.chaos.zygote", str(place / "socket")]
     given = {**environment(), "LD_PRELOAD": str(build(place))}
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=ROOT, env=given, stdin=pipe, stdout=pipe, text=True) as loaded:
+    with subprocess.Popen(
+        command, cwd=ROOT, env=given, stdin=pipe, stdout=pipe, text=True, start_new_session=True
+    ) as loaded:
         assert loaded.stdout is not None
         assert loaded.stdout.readline() == "ready\n"
         yield Forks(place)

@@ -62,7 +62,8 @@ class Sweep(Aftermath):
     def play(self, strike: Strike, sandbox: Sandbox) -> bool:
         """Whether it came to that: a run that was not struck has fewer calls."""
         project = self.project(sandbox, strike)
-        first = self.forks.run(project.here, *APPLY, strike=strike)
+        with self.turns:
+            first = self.forks.run(project.here, *APPLY, strike=strike)
         report = first.report
         if report is None or (report.call and not strike.error and first.code != _KILLED):
             self.tally.complain(strike, f"it ends with {first.code}", first)
@@ -150,7 +151,7 @@ def main() -> int:
             print(f"{missing}: nothing was tested")
             return 2
         # Most of the time is spent waiting: for leases to end, and for what may be on its way.
-        jobs = given.jobs or (os.cpu_count() or 1) * (12 if chosen.is_waited_for else 4)
+        jobs = given.jobs or (os.cpu_count() or 1) * (12 if chosen.has_leases else 4)
         sandboxes = [stack.enter_context(forked.served(Path(name))) for _ in range(jobs)]
         sweep = Sweep(Path(name), forked, chosen, given.resources // 3)
         counted = [(sort, sweep.count(sandboxes[0], sort).total) for sort in sorts]

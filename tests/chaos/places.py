@@ -22,8 +22,8 @@ class Store:
     forget: Callable[[str], None] = lambda _: None
 
     @property
-    def is_waited_for(self) -> bool:
-        """Whether the lease of a dead run has to come to its end."""
+    def has_leases(self) -> bool:
+        """Whether what a dead run locked stays so for thrice the request timeout."""
         return self.kind in ("sqlite", "postgres", "object")
 
     @property

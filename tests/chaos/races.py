@@ -31,8 +31,6 @@ from tests.chaos.stage import Ended, Sandbox, memory
 _MODES = ("race", "race", "race", "race", "wait", "wait", "kill", "kill", "stop")
 _SECONDS = 0.5
 """An apply takes about so long; somewhere in it one of the two is killed or stopped."""
-_LEASE = 6.0
-"""Thrice the request timeout: the shortest there is."""
 
 
 class Races(Aftermath):
@@ -71,11 +69,11 @@ class Races(Aftermath):
         """What those ended with who came while one was stopped, for longer than its lease."""
         disturbed.send(signal.SIGSTOP)
         try:
-            if not self.store.is_waited_for:
+            if not self.lease:
                 time.sleep(_SECONDS)
                 return [self.forks.run(project.here, *project.verb)]
             third = self.forks.start(project.here, *project.verb, PATIENT)
-            time.sleep(_LEASE + 2 * _SECONDS)
+            time.sleep(self.lease + 2 * _SECONDS)
             disturbed.send(signal.SIGCONT)
             return [third.wait()]
         finally:
@@ -126,7 +124,7 @@ def main() -> int:
         except pytest.skip.Exception as missing:
             print(f"{missing}: nothing was tested")
             return 2
-        jobs = given.jobs or (os.cpu_count() or 1) * (4 if chosen.is_waited_for else 1)
+        jobs = given.jobs or (os.cpu_count() or 1) * (4 if chosen.has_leases else 1)
         sandboxes = [stack.enter_context(forked.served(Path(name))) for _ in range(jobs)]
         races = Races(Path(name), forked, chosen, given.resources // 3)
         shares = [range(given.rounds * n // jobs, given.rounds * (n + 1) // jobs) for n in range(jobs)]

@@ -25,8 +25,9 @@ _ISSUER = "https://issuer.example.com"
 _IDS = {"client_registration": "client_auth_settings"}
 
 
-def configuration(url: str, servers: int, store: str = "file: {path: state}", name: str = "") -> str:
-    """Three resources for each server: itself, its association, its client registration. Called `name`, if at all."""
+def configuration(url: str, servers: int, store: str = "file: {path: state}", name: str = "", timeout: int = 2) -> str:
+    """Three resources for each server, called `name` if at all: itself, its association, its client registration.
+    `timeout`: seconds that a request may take."""
     called = f", display_name: {name}" if name else ""
     names = "\n".join(
         f"  s{n}: {{resource_url: 'https://mcp{n}.example.com/mcp', authorization_servers: [e]{called}}}"
@@ -37,7 +38,7 @@ provider:
   okta:
     org_url: {url}
     auth: {{token: {{env: CHAOS_TOKEN}}}}
-    request_timeout_seconds: 2
+    request_timeout_seconds: {timeout}
     late_seconds: 0.5
 state: {{{store}}}
 authorization_servers:

@@ -26,7 +26,7 @@ from tests.chaos.shim import How, Strike
 from tests.chaos.stage import Sandbox, run
 
 SORTS = (*KILLS.values(), *FAILURES)
-SERVERS = 2
+SERVERS, TIMEOUT = 2, 2
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def files() -> Iterator[Store]:
 
 @pytest.fixture
 def aftermath(loaded: Forks, files: Store, tmp_path: Path) -> Aftermath:
-    return Aftermath(tmp_path, loaded, files, SERVERS)
+    return Aftermath(tmp_path, loaded, files, SERVERS, timeout=TIMEOUT)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def require_nothing_wrong(tally: Tally) -> None:
 
 
 def test_nothing_is_lost_or_doubled(loaded: Forks, files: Store, tmp_path: Path) -> None:
-    sweep = Sweep(tmp_path, loaded, files, SERVERS)
+    sweep = Sweep(tmp_path, loaded, files, SERVERS, timeout=TIMEOUT)
     with ExitStack() as stack:
         sandboxes = [stack.enter_context(loaded.served(tmp_path)) for _ in range(4)]
         agenda = Agenda([(sort, sweep.count(sandboxes[0], sort).total) for sort in SORTS], 2)
@@ -84,11 +84,11 @@ def played(loaded: Forks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def play(kind: str, loaded: Forks, place: Path) -> Tally:
     place.mkdir()
     with store(kind) as chosen, loaded.served(place) as sandbox:
-        sweep = Sweep(place, loaded, chosen, SERVERS)
+        sweep = Sweep(place, loaded, chosen, SERVERS, timeout=TIMEOUT)
         number = sweep.count(sandbox, KILLS["after"]).total * 2 // 3
         assert sweep.play(Strike(number, *KILLS["after"]), sandbox)
         (place / "races").mkdir()
-        races = Races(place / "races", loaded, chosen, SERVERS, sweep.tally)
+        races = Races(place / "races", loaded, chosen, SERVERS, sweep.tally, TIMEOUT)
         project = races.project(sandbox)
         for turn, mode in enumerate(("race", "wait", "race")):
             races.play(project, turn, turn, mode)
@@ -183,7 +183,7 @@ def test_a_forked_run_is_the_program(
 def test_a_forked_run_takes_signals_as_the_program_does(
     loaded: Forks, files: Store, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    aftermath = Aftermath(tmp_path, loaded, files, 10)
+    aftermath = Aftermath(tmp_path, loaded, files, 10, timeout=TIMEOUT)
     project = aftermath.project(sandbox)
     running = loaded.start(project.here, *APPLY)
     deadline = time.monotonic() + 30

@@ -66,7 +66,8 @@ def serve(listener: socket.socket) -> Request:
     while True:
         ready, _, _ = select.select([listener, 0], [], [])
         if 0 in ready and not os.read(0, 1):
-            os._exit(0)
+            # And whoever was forked from here.
+            os.killpg(0, signal.SIGKILL)
         if listener not in ready:
             continue
         asker, _ = listener.accept()
