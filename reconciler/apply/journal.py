@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -134,13 +134,13 @@ def edits_of(entry: Entry) -> Sequence[Mapping[str, Any]]:
     return found
 
 
-def unsettled(entries: Iterable[Entry], ops: Collection[str] = ("create", "delete")) -> dict[Address, list[Entry]]:
-    """By address, the intents to create or delete it (with their outcomes) of which nobody knows what came of them."""
+def unsettled(entries: Iterable[Entry]) -> dict[Address, list[Entry]]:
+    """By address, the intents (with their outcomes) of which nobody knows what came of them."""
     found: dict[Address, list[Entry]] = {}
     for entry in entries:
         if edits_of(entry) or entry["kind"] == "abandoned":
             found.pop(Address(entry["address"]), None)
-        elif entry["op"] in ops:
+        else:
             found.setdefault(Address(entry["address"]), []).append(entry)
     return {address: told for address, told in found.items() if _is_open(told)}
 

@@ -65,8 +65,8 @@ def promised(told: Sequence[Entry], promises: Promises) -> Iterator[tuple[Entry,
 def _unsettled(entries: Sequence[Entry]) -> Iterator[tuple[Address, Sequence[Entry]]]:
     if not any("location" in entry or "id" in entry for entry in entries):
         return
-    for address, told in unsettled(entries, ("create",)).items():
-        if "record" in _meant(told):
+    for address, told in unsettled(entries).items():
+        if told[0]["op"] == "create" and "record" in _meant(told):
             yield address, told
 
 

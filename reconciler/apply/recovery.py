@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 from types import MappingProxyType
 
+from reconciler.apply.amends import settle_update
 from reconciler.apply.edit import amend, decode_edit
 from reconciler.apply.journal import Entry, edits_of, unsettled
 from reconciler.apply.observing import observe
@@ -57,7 +58,7 @@ def recover(
     A creation whose outcome isn't in the journal is looked for in `observed`: by the id that its answer gave, or what
     `promises` says became of it, else by its natural key. Found once, it is adopted; not found, it didn't happen,
     unless at `now` it still may; found several times, it is left to the user. One that the live system is still at is
-    left alone. Changes to what exists need none of that: the next plan compares.
+    left alone. Of changes to what exists, what shows is recorded, and the next plan compares.
     """
     entries = list(entries)
     return _Recovery(_amended(snapshot, entries), list(observed), now, promises).settled(snapshot, entries)
@@ -103,9 +104,7 @@ class _Recovery:
 
     def settled(self, snapshot: Snapshot, entries: Sequence[Entry]) -> Recovered:
         notes = [
-            note
-            for address, told in unsettled(entries, ("create", "update", "delete")).items()
-            if (note := self._settle(address, told)) is not None
+            note for address, told in unsettled(entries).items() if (note := self._settle(address, told)) is not None
         ]
         found = replace(snapshot, records=self.records) if entries else snapshot
         return Recovered(found, tuple(notes), self.unclear, self.wait, self.is_awaited)
@@ -114,8 +113,8 @@ class _Recovery:
         intent = next(entry for entry in told if entry["kind"] == "intent")
         if intent["op"] == "delete":
             return _settle_delete(self.records, address, self.live)
-        if intent["op"] == "update":
-            return _settle_update(self.records, address, intent, self.live)
+        if intent["op"] != "create":
+            return _settle_change(self.records, address, intent, self.live)
         if address in self.records or "record" not in intent:
             return None
         meant = decode_record(intent["record"])
@@ -196,29 +195,21 @@ def _settle_delete(records: dict[Address, Record], address: Address, live: Seque
     )
 
 
-def _settle_update(
+def _settle_change(
     records: dict[Address, Record], address: Address, intent: Entry, live: Sequence[Observed]
 ) -> Diagnostic | None:
-    """Recorded if it shows; what the live system never shows can't, and is left for the next plan to send again."""
     record = records.get(address)
-    if record is None or "record" not in intent:
+    spot = (record.kind, _parent_id(records, address), record.id) if record is not None else None
+    seen = next((o for o in live if (o.kind, o.parent_id, o.id) == spot), None)
+    if record is None or seen is None:
         return None
-    meant = decode_record(intent["record"])
-    name = (record.kind, _parent_id(records, address), record.id)
-    found = next((o for o in live if (o.kind, o.parent_id, o.id) == name), None)
-    hidden = kinds()[record.kind].write_only
-    if found is None or meant.secrets != record.secrets:
+    if intent["op"] != "update":
+        records[address] = replace(record, status=seen.status)
         return None
-    if any(meant.attributes.get(n) != record.attributes.get(n) for n in hidden):
+    if "record" not in intent:
         return None
-    if any(found.attributes.get(n) != value for n, value in meant.attributes.items() if n not in hidden):
-        return None
-    records[address] = replace(meant, id=record.id, handle=record.handle, status=found.status)
-    return warning(
-        "recovery.updated",
-        f"An earlier run was interrupted while updating {address}; that was done, and is recorded now",
-        address=address,
-    )
+    records[address], note = settle_update(record, decode_record(intent["record"]), seen)
+    return note
 
 
 def _parent_id(records: Mapping[Address, Record], address: Address) -> str | None:

@@ -148,7 +148,7 @@ def test_a_damaged_line_in_the_middle_is_refused_with_its_number(tmp_path: Path)
 def test_entries_of_before_the_snapshot_are_ignored(tmp_path: Path) -> None:
     """As after a crash between writing the snapshot and settling the journal."""
     store = FileStore(tmp_path)
-    store.append([intent("a", 0), done("a", 0), {**intent("z", 0), "op": "update"}])
+    store.append([intent("a", 0), done("a", 0), intent("z", 0), {**intent("z", 0), "kind": "refused"}])
     store.write(snapshot(1, "a"))
     assert list(FileStore(tmp_path).tail()) == []
     later = FileStore(tmp_path)
