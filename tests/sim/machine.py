@@ -13,16 +13,21 @@ from heapq import heappop, heappush
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from reconciler.apply.quarantine import QUARANTINE, Moment, stamp
+from reconciler.apply.departure import Departure
+from reconciler.apply.quarantine import Moment
 from reconciler.apply.waiting import Wait
-from reconciler.model.diagnostic import Refused, error
+from reconciler.model.diagnostic import Refused
 from reconciler.ports import Call, Journal, Now, Read, Send, Sleep, Together
+from tests.sim.door import Door, Durable, Leaving, Turn
 from tests.sim.memory import TTL, Memory, Session
-from tests.sim.network import EPOCH, PENDING, TIMEOUT, deliver, transmit
+from tests.sim.network import EPOCH, PENDING, deliver, transmit
 
 if TYPE_CHECKING:
     from tests.sim.api import Api
 
+_DISK = (0.003, 0.003, 0.003, 0.003, 0.003, 1.5, 1.5, 40.0)
+"""Seconds that it may take to write something down."""
+FROZE = "a process froze between its last look at the lease and its send"
 ENDLESS = 50_000
 """Effects without a crash after which a history is taken to have no end."""
 
@@ -54,10 +59,11 @@ class Park:
 class Fiber:
     """One conversation under way in a process; `done` is told its result, or why it was refused."""
 
-    __slots__ = ("conversation", "done", "process")
+    __slots__ = ("conversation", "departure", "done", "process")
 
-    def __init__(self, process: Process, conversation: Generator[Any, Any, Any], done: Callable[[Any, Any], None]):
+    def __init__(self, process: Process, conversation: Any, done: Callable[[Any, Any], None]) -> None:
         self.process, self.conversation, self.done = process, conversation, done
+        self.departure: Departure | None = None
 
     def resume(self, value: Any = None, failure: Refused | None = None) -> None:
         """Goes on at this very moment of virtual time, after whatever else is under way."""
@@ -111,6 +117,7 @@ class Process:
 
     __slots__ = (
         "buffer",
+        "door",
         "failure",
         "freezes_at",
         "frozen_until",
@@ -135,6 +142,7 @@ class Process:
         self.frozen_until = self.until = 0.0
         self.session = Session(machine.memory)
         self.buffer: list[dict[str, Any]] = []
+        self.door = Door(self)
         self.result: Any = None
         self.failure: Any = None
         self.undertaking: Any = None
@@ -197,8 +205,20 @@ class Process:
         if machine.log is not None:
             machine.said("freeze", self.name, seconds)
 
+    def lose_touch(self) -> None:
+        """With whoever grants the lease: it is not renewed any more."""
+        machine = self.machine
+        self.until = machine.now + TTL * machine.chance() / 2
+        if machine.memory.holder is self:
+            machine.memory.until = self.until
+        machine.said(self.name, "can't renew its lease")
+
     def remaining(self) -> float:
-        return 0.0 if self.until and self.until <= self.machine.now else TTL
+        return max(0.0, self.until - self.machine.now) if self.until else TTL
+
+    def is_overtaken(self) -> bool:
+        """Whether another run holds the lease, though this one had all it takes to notice in time."""
+        return self.session.fence < self.machine.memory.fence and not (self.is_dead or self.machine.excuses)
 
     def flush(self) -> None:
         if self.buffer:
@@ -231,16 +251,29 @@ def _read(machine: Machine, fiber: Fiber, effect: Read) -> Any:
 
 def _send(machine: Machine, fiber: Fiber, effect: Send) -> Any:
     process = fiber.process
-    if process.remaining() <= TIMEOUT and "lease" not in machine.off:
-        raise Refused([error("lock.lost", "the lease is lost, or nearly")])
+    return _Errand(fiber, _departure(fiber).send(effect.call, process.door), effect.purpose).begin()
+
+
+def _journal(machine: Machine, fiber: Fiber, effect: Journal) -> Any:
+    return _Errand(fiber, _departure(fiber).write(effect.entry)).begin()
+
+
+def _departure(fiber: Fiber) -> Departure:
+    if fiber.departure is None:
+        fiber.departure = fiber.process.door.departure()
+    return fiber.departure
+
+
+def _leaving(machine: Machine, fiber: _Errand, effect: Leaving) -> Any:
+    process = fiber.process
     if process.freezes_at == "send":
         process.freezes_at = ""
-        machine.excuse("a process froze between its last look at the lease and its send")
+        machine.excuse(FROZE)
         process.freeze()
         machine.at(process.frozen_until, _woken, fiber, effect.call)
         return PENDING
     if machine.is_strict:
-        machine.require_intent(process, effect)
+        machine.require_intent(process, fiber.purpose)
     return transmit(machine, fiber, effect.call)
 
 
@@ -268,17 +301,11 @@ def _park(machine: Machine, fiber: Fiber, effect: Park) -> Any:
     return PENDING
 
 
-def _journal(machine: Machine, fiber: Fiber, effect: Journal) -> Any:
-    process, entry = fiber.process, effect.entry
-    is_intent = entry["kind"] == "intent"
-    off = machine.off
-    if off and is_intent and ("intent" in off or ("rejournal" in off and entry["attempt"] > 1)):
+def _durable(machine: Machine, fiber: Fiber, effect: Durable) -> Any:
+    process = fiber.process
+    if "durable" in machine.off:
         return None
-    process.buffer.append(process.undertaking.entry(entry, stamp(process, QUARANTINE)))
-    if not is_intent or "durable" in off:
-        return None
-    seconds = 1.5 if machine.chance() < 1 / 3 else 0.003
-    at = machine.now + seconds
+    at = machine.now + _DISK[int(machine.chance() * len(_DISK))]
     if process.freezes_at == "intent":
         process.freezes_at = ""
         process.freeze()
@@ -298,6 +325,35 @@ def _written(machine: Machine, fiber: Fiber, _: Any = None, __: Any = None) -> N
             fiber.resume(None, refused)
         else:
             fiber.resume()
+
+
+class _Errand(Fiber):
+    """What a conversation has done for it, and waits for."""
+
+    __slots__ = ("is_awaited", "outcome", "owner", "purpose")
+
+    def __init__(self, owner: Fiber, conversation: Any, purpose: str = "") -> None:
+        super().__init__(owner.process, conversation, self._ended)
+        self.owner, self.purpose, self.is_awaited = owner, purpose, False
+        self.outcome: tuple[Any, Any] | None = None
+
+    def begin(self) -> Any:
+        """What is done on the way counts, and not the errand as such."""
+        self.process.machine.effects -= 1
+        self.go_on(None)
+        if self.outcome is None:
+            self.is_awaited = True
+            return PENDING
+        value, failure = self.outcome
+        if failure is not None:
+            raise failure
+        return value
+
+    def _ended(self, value: Any, failure: Any) -> None:
+        if self.is_awaited:
+            self.owner.go_on(value, failure)
+        else:
+            self.outcome = (value, failure)
 
 
 class _Joined:
@@ -324,8 +380,8 @@ class _Member(Fiber):
     __slots__ = ("joined", "place")
 
     def __init__(self, process: Process, conversation: Any, joined: _Joined, place: int) -> None:
-        self.process, self.conversation, self.joined, self.place = process, conversation, joined, place
-        self.done = self._done
+        super().__init__(process, conversation, self._done)
+        self.joined, self.place = joined, place
 
     def _done(self, value: Any, failure: Any) -> None:
         self.joined.ended(self.place, value, failure)
@@ -346,6 +402,9 @@ _PERFORM: dict[type, Callable[[Machine, Fiber, Any], Any]] = {
     Do: _do,
     Together: _together,
     Park: _park,
+    Durable: _durable,
+    Turn: _pause,
+    Leaving: _leaving,
     Sleep: _pause,
     Wait: _pause,
 }
@@ -358,7 +417,8 @@ class Machine:
     """Time, the network and whoever watches. `rate` is the share of messages that something happens to.
 
     `watch` is told of the effects from number `mark` on (they are counted since the last crash) once they are
-    performed, and may let the process that yielded one die, or freeze."""
+    performed, and may let the process that yielded one die, or freeze. With a rule switched off only the consequences
+    are looked at: the machine isn't `is_strict`."""
 
     __slots__ = (
         "api",
@@ -390,7 +450,7 @@ class Machine:
         self.now = self.rate = self.step = self.storm_until = 0.0
         """`step` is what the wall clock has been moved by, `storm_until` when calls are no longer too many."""
         self.fates: tuple[str, ...] = ()
-        self.same_boot = self.is_strict = True
+        self.same_boot, self.is_strict = True, not off
         self.excuses: list[str] = []
         self.violations: list[str] = []
         self.log: list[str] | None = None
@@ -483,14 +543,14 @@ class Machine:
         self.said("VIOLATION", what)
         self.violations.append(what)
 
-    def require_intent(self, process: Process, send: Send) -> None:
+    def require_intent(self, process: Process, purpose: str) -> None:
         """Intent before send, by itself: not only when it happens to be needed."""
         for entry in reversed(self.memory.journal):
-            told = entry["kind"] == "intent" and entry["run_id"] == process.name and entry["purpose"] == send.purpose
+            told = entry["kind"] == "intent" and entry["run_id"] == process.name and entry["purpose"] == purpose
             if told and entry["seq"] not in process.sent:
                 process.sent.add(entry["seq"])
                 return
-        self.violation(f"{process.name} sends {send.purpose} of which no durable intent tells")
+        self.violation(f"{process.name} sends {purpose} of which no durable intent tells")
 
 
 def _endless(process: Process) -> None:

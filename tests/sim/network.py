@@ -115,6 +115,8 @@ def carry_out(machine: Machine, call: Call) -> Answer:
 
 def deliver(machine: Machine, fiber: Fiber | None, call: Call, fate: str) -> None:
     """The call is carried out, and its answer sets out; nobody waits for it if `fiber` is None."""
+    if fiber is not None and call.method != "GET" and fiber.process.is_overtaken():
+        machine.violation(f"{fiber.process.name} still writes when another run holds the lease")
     answer = carry_out(machine, call)
     if fate == "503 after":
         answer = _BROKEN

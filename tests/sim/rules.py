@@ -6,13 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from reconciler.apply import bookkeeping, recovery, sweep
+from reconciler.apply import bookkeeping, departure, recovery, sweep
 from reconciler.apply.bookkeeping import NewId, Settle, Write
+from reconciler.apply.departure import Departure
 from reconciler.okta.family import Family
 
 RULES = {
     "intent": "an intent is journalled before every send",
     "durable": "the intent is durable before the send",
+    "door": "an intent is written when all has been waited for but the request",
+    "margin": "an intent that took long to write down is written again before the send",
     "rejournal": "a new intent before every further send",
     "quarantine": "after a crash, what isn't there is not made again before it can't come any more",
     "patience": "within a run, a lost creation is not sent again before it can't come any more",
@@ -51,6 +54,30 @@ def _forgotten_first(snapshot: Any, plan: str = "", partial: bool = False) -> An
     return newer
 
 
+async def _unannounced(self: Departure, intent: Any, journal: Any) -> None:
+    """Sends without a word."""
+
+
+async def _announced_once(self: Departure, intent: Any, journal: Any) -> None:
+    if intent["attempt"] == 1:
+        await _account_for(self, intent, journal)
+
+
+async def _announced_at_any_time(self: Departure, intent: Any, journal: Any) -> None:
+    await journal([intent])
+    _require_time(self._terms.lease, self._terms.patience)
+
+
+async def _announced_early(self: Departure, entry: Any) -> None:
+    """The intent is written at once, and the wait for the turn comes after it."""
+    await self._terms.journal([entry])  # type: ignore[misc]
+    self._leave = _leave
+
+
+async def _leave() -> None:
+    pass
+
+
 def _unproven(family: Family, target: Any, wanted: Any) -> Any:
     """Takes the live system's word for it."""
     seen = yield from family.look(target)
@@ -58,7 +85,13 @@ def _unproven(family: Family, target: Any, wanted: Any) -> Any:
     return replace(seen, attributes={**seen.attributes, **wanted})
 
 
+_account_for, _require_time = Departure._account_for, departure._require_time
 _SWAPS: dict[str, tuple[tuple[Any, str, Any], ...]] = {
+    "intent": ((Departure, "_account_for", _unannounced),),
+    "rejournal": ((Departure, "_account_for", _announced_once),),
+    "door": ((Departure, "write", _announced_early),),
+    "margin": ((Departure, "_account_for", _announced_at_any_time),),
+    "lease": ((departure, "_require_time", lambda *given: None),),
     "quarantine": ((recovery, "seconds_left", lambda entry, now: 0.0),),
     "adopt": ((recovery, "_is_it", lambda *given: False),),
     "read-back": ((Family, "prove", _unproven),),

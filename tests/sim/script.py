@@ -36,10 +36,10 @@ class Script:
     rival: float = 0.0
     """When a second run of the same configuration starts; 0 for never."""
     freeze_at: int = 0
-    """The effect at which the process that yields it freezes; 0 for never."""
+    """The effect after which the process that yielded it freezes; 0 for never."""
     freezes_at: str = ""
     """Not at once, but with its next intent on the way to the disk (`intent`), or between its last look at the lease
-    and its next send (`send`)."""
+    and its next send (`send`); or it doesn't freeze, but can't renew its lease any more (`lease`)."""
     is_unique: bool = False
     lag: float = 0.0
     ignores: float = 0.0
@@ -76,7 +76,7 @@ def script(seed: int, is_short: bool) -> Script:
         fates=("twice",) if doubles else tuple(fate for fate in FATES if fate != "twice"),
         rival=random.uniform(0.01, choice((0.2, 5.0))) if two else 0.0,
         freeze_at=random.randrange(1, longest) if freezes else 0,
-        freezes_at=choice(("", "intent")) if chance() > 0.05 else "send",
+        freezes_at=choice(("", "intent", "lease")) if chance() > 0.05 else "send",
         is_unique=chance() < 0.3,
         lag=choice((0.0, 0.0, 1.0, 6.0)),
         ignores=0.1 if chance() < 0.1 else 0.0,

@@ -24,8 +24,8 @@ _STATES = {str(state): state for state in State}
 class SmallProvider:
     """ports.Provider."""
 
-    def __init__(self, quarantine: float, reads_back: bool) -> None:
-        self.quarantine, self.reads_back = quarantine, reads_back
+    def __init__(self, quarantine: float) -> None:
+        self.quarantine = quarantine
 
     def observe(self, kinds: frozenset[str]) -> Conversation[tuple[Observed, ...]]:
         return tuple([_show(item) for item in (yield from self._items())])
@@ -84,7 +84,7 @@ class SmallProvider:
         seen = yield from self.look(target)
         if seen is None:
             raise _refused(Answer(404))
-        if self.reads_back and seen.attributes.get(name) != target.attributes.get(name):
+        if seen.attributes.get(name) != target.attributes.get(name):
             raise Incomplete([error("sim.ignored", f"{name} was not applied")], seen)
         return seen
 
