@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from reconciler.keeping import Leftover
 from reconciler.model.lifecycle import State
 from reconciler.model.resource import Observed
-from reconciler.okta.dynamic_registration import Client, amend, is_ours, register, unregister
+from reconciler.okta.dynamic_registration import Client, amend, disown, is_ours, register, unregister
 from reconciler.okta.family import Family, orn_of, parent_of
 from reconciler.okta.names import CLIENT_AUTH_SETTINGS, CLIENT_FIELDS, METHODS, dig, text, texts
 from reconciler.okta.pages import Item
-from reconciler.ports import Conversation, Target
+from reconciler.ports import Conversation, Incomplete, Target
 
 _METHOD = {value: name for name, value in METHODS.items()}
 
@@ -29,9 +30,16 @@ class ClientAuthSettings(Family):
     """Where authorization servers send users back to: needed to register a client ourselves."""
 
     def create(self, target: Target) -> Conversation[Observed]:
-        if is_ours(target):
-            target = _with(target, (yield from register(target, self.callback)))
-        return (yield from super().create(target))
+        if not is_ours(target):
+            return (yield from super().create(target))
+        client = yield from register(target, self.callback)
+        made = yield from super().create(_with(target, client))
+        if not client.is_alone:
+            try:
+                yield from disown(target)
+            except Leftover as left:
+                raise Incomplete(left.diagnostics, made) from None
+        return made
 
     def update(self, target: Target, changed: frozenset[str]) -> Conversation[Observed]:
         if is_ours(target):

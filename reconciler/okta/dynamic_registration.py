@@ -2,7 +2,8 @@
 
 Okta registers itself where it may; this is for authorization servers that let clients register, but not Okta, or where
 the registration is to be ours. What we are given is kept before Okta is told of it, so that an apply that breaks off
-goes on with the client that is there.
+goes on with the client that is there. That one was asked for is kept before it is: what is given once, in the answer,
+is lost if the apply breaks off just then, and then somebody has to know of a client that nobody can manage.
 """
 
 from __future__ import annotations
@@ -21,16 +22,22 @@ from reconciler.readiness.strict_json import read_object
 
 _KEPT = ("client_id", "client_secret", "registration_access_token", "registration_client_uri")
 _ENDPOINT = "registration_endpoint"
+_BEGUN = "begun_at"
+"""Where a client was asked for whose answer was not kept (yet)."""
+_UNSENT = ("policy", "dns", "connect", "tls")
+"""Problems by which a request did not leave."""
 _GONE = (404, 410)
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """What was registered. The secret is behind the reference; `is_renewed`: it is another one than before."""
+    """What was registered. The secret is behind the reference; `is_renewed`: it is another one than before; `is_alone`:
+    no other was asked for earlier of which nothing is known."""
 
     id: str
     secret: Reference
     is_renewed: bool = False
+    is_alone: bool = True
 
 
 def is_ours(target: Target) -> bool:
@@ -41,15 +48,19 @@ def register(target: Target, callback: str) -> Conversation[Client]:
     """The client that is registered for the target, now or earlier. Refused (`registration.refused`)."""
     endpoint = str(target.attributes[_ENDPOINT])
     held = yield from _held(target)
-    if held.get(_ENDPOINT) == endpoint:
+    if held.get(_ENDPOINT) == endpoint and "client_id" in held:
         return _client(target, held)
+    yield from _keep(target, {_BEGUN: endpoint, **held})
     request = Fetch("POST", endpoint, body=_metadata(target, callback), content_type="application/json")
     answer: Fetched = yield request
     made = _document(answer) if answer.status in (200, 201) else {}
     if not all(isinstance(made.get(name), str) for name in ("client_id", "client_secret")):
+        if answer.problem in _UNSENT or 400 <= answer.status < 500:
+            yield from _keep(target, held)
         raise _refusal(target, f"{endpoint} {_told(answer)}")
     kept = {_ENDPOINT: endpoint, **{name: made[name] for name in _KEPT if isinstance(made.get(name), str)}}
-    yield Keep(_place(target), Secret(json.dumps(kept)))
+    kept |= {_BEGUN: held[_BEGUN]} if _BEGUN in held else {}
+    yield from _keep(target, kept)
     return _client(target, kept)
 
 
@@ -68,7 +79,7 @@ def amend(target: Target, callback: str) -> Conversation[Client]:
     shown = _document(answer)
     kept = {**held, **{name: shown[name] for name in _KEPT if isinstance(shown.get(name), str)}}
     if kept != held:
-        yield Keep(_place(target), Secret(json.dumps(kept)))
+        yield from _keep(target, kept)
     return _client(target, kept, kept["client_secret"] != held["client_secret"])
 
 
@@ -76,6 +87,7 @@ def unregister(target: Target) -> Conversation[None]:
     """Deletes the client; raises Leftover if that can't be done, and keeps what is needed to do it by hand."""
     held = yield from _held(target)
     if "client_id" not in held:
+        yield from disown(target)
         return
     place = _managed_at(held)
     if place is None:
@@ -83,7 +95,27 @@ def unregister(target: Target) -> Conversation[None]:
     answer: Fetched = yield _managing("DELETE", place, held)
     if answer.status not in (200, 204, *_GONE):
         raise _leftover(target, held, f"where {place} {_told(answer)}")
-    yield Keep(_place(target), None)
+    yield from _keep(target, {_BEGUN: held[_BEGUN]} if _BEGUN in held else {})
+    yield from disown(target)
+
+
+def disown(target: Target) -> Conversation[None]:
+    """Forgets, and tells by raising Leftover, that a client was asked for of which nothing is known."""
+    held = yield from _held(target)
+    begun = held.pop(_BEGUN, None)
+    if begun is None:
+        return
+    yield from _keep(target, held)
+    told = (
+        f"The registration of {target.address} at {begun} was interrupted before its answer was kept: there may be "
+        f"another client called {target.attributes['name']}"
+    )
+    detail = "What it could be managed by was in that answer. Have it deleted there; nobody was given its secret."
+    raise Leftover([warning("registration.unclear", told, detail, address=target.address)])
+
+
+def _keep(target: Target, held: dict[str, Any]) -> Conversation[None]:
+    yield Keep(_place(target), Secret(json.dumps(held)) if held else None)
 
 
 def _place(target: Target) -> Reference:
@@ -91,7 +123,8 @@ def _place(target: Target) -> Reference:
 
 
 def _client(target: Target, held: dict[str, Any], is_renewed: bool = False) -> Client:
-    return Client(held["client_id"], {"file": f"{target.attributes['credentials_file']}#client_secret"}, is_renewed)
+    secret = {"file": f"{target.attributes['credentials_file']}#client_secret"}
+    return Client(held["client_id"], secret, is_renewed, _BEGUN not in held)
 
 
 def _held(target: Target) -> Conversation[dict[str, Any]]:

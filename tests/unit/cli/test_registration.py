@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from reconciler.cli.main import main
+from reconciler.secrets.files import SecretFiles
 from tests.drift.stage import sandbox
 from tests.unit.cli.conftest import Reconciler
 
@@ -139,4 +143,31 @@ def test_where_registration_is_closed_nothing_else_is_held_up(place: Path, recon
     applied = reconciler("apply", "-auto-approve")
     assert applied.code == 15
     assert "could not be registered" in applied.err
-    assert not (place / "kept").exists()
+    assert not (place / "kept" / "hub.json").exists()
+
+
+def test_a_run_that_dies_before_it_kept_the_secret_registers_anew_and_says_so(
+    place: Path, reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The secret is told once, in an answer that nobody has any more, and so is what the client is managed by."""
+    child = os.fork()
+    if child == 0:
+        keep = SecretFiles.keep
+
+        def dying(self: SecretFiles, reference: Any, secret: Any) -> None:
+            if secret is not None and "client_secret" in secret.reveal():
+                os._exit(9)
+            keep(self, reference, secret)
+
+        monkeypatch.setattr(SecretFiles, "keep", dying)
+        main(["apply", "-auto-approve"])
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert "client_id" not in kept(place)
+    applied = reconciler("apply", "-auto-approve")
+    assert applied.code == 0, applied
+    told = " ".join((applied.out + applied.err).replace("│", " ").split())
+    assert "was interrupted before its answer was kept: there may be another client called" in told
+    assert kept(place)["client_id"].startswith("registered-")
+    again = reconciler("plan", "-detailed-exitcode")
+    assert again.code == 0 and "interrupted" not in again.out + again.err, "it is told once"

@@ -12,7 +12,7 @@ from reconciler.keeping import Keep, Leftover, Recall
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Refused
 from reconciler.model.secret import Secret
-from reconciler.okta.dynamic_registration import Client, amend, register, unregister
+from reconciler.okta.dynamic_registration import Client, amend, disown, register, unregister
 from reconciler.ports import Conversation, Fetch, Fetched, Target
 
 ENDPOINT = "https://hub.example.com/register"
@@ -99,18 +99,47 @@ def test_what_is_kept_of_another_authorization_server_is_not_shown_to_this_one()
     [
         (said(401), "answers 401"),
         (said(400, {"error": "invalid_redirect_uri"}), "400 invalid_redirect_uri"),
-        (said(201, {"client_id": "public"}), "without a secret"),
-        (said(201, [MADE]), "without a secret"),
         (Fetched(0, problem="dns", detail="there is no such host name"), "there is no such host name"),
     ],
 )
-def test_a_refusal_is_told_and_nothing_is_kept(answer: Fetched, words: str) -> None:
-    hub = Hub(answer)
+@pytest.mark.parametrize("before", [None, {"begun_at": ENDPOINT}], ids=["nothing", "another attempt"])
+def test_a_refusal_is_told_and_nothing_is_kept(answer: Fetched, words: str, before: dict[str, str] | None) -> None:
+    hub = Hub(answer, kept=before)
     with pytest.raises(Refused) as refused:
         hub.run(register(TARGET, CALLBACK))
     [told] = refused.value.diagnostics
     assert (told.code, told.address) == ("registration.refused", TARGET.address)
     assert words in told.summary
+    assert hub.file == before
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [said(201, {"client_id": "public"}), said(201, [MADE]), said(502), Fetched(0, problem="timeout", detail="late")],
+)
+def test_a_client_that_may_have_been_made_is_not_forgotten(answer: Fetched) -> None:
+    hub = Hub(answer, said(201, MADE))
+    with pytest.raises(Refused):
+        hub.run(register(TARGET, CALLBACK))
+    assert hub.file == {"begun_at": ENDPOINT}
+    assert hub.run(register(TARGET, CALLBACK)).is_alone is False
+    with pytest.raises(Leftover) as left:
+        hub.run(disown(TARGET))
+    [told] = left.value.diagnostics
+    assert (told.code, told.is_error) == ("registration.unclear", False)
+    assert "another client called App" in told.summary and ENDPOINT in told.summary
+    assert hub.file == KEPT
+    hub.run(disown(TARGET))
+
+
+def test_an_attempt_that_was_never_told_of_is_told_when_all_goes() -> None:
+    hub = Hub(said(204), kept={**KEPT, "begun_at": ENDPOINT})
+    with pytest.raises(Leftover):
+        hub.run(unregister(TARGET))
+    assert hub.file is None
+    hub = Hub(kept={"begun_at": ENDPOINT})
+    with pytest.raises(Leftover):
+        hub.run(unregister(TARGET))
     assert hub.file is None
 
 
