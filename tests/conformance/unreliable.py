@@ -27,6 +27,11 @@ class Wire:
     times: int = 0
     met: int = 0
     mutex: threading.Lock = field(default_factory=threading.Lock)
+    flowing: threading.Event = field(default_factory=threading.Event)
+    """While it is cleared, nothing arrives on either side, and no connection breaks."""
+
+    def __post_init__(self) -> None:
+        self.flowing.set()
 
     def take(self, data: bytes) -> str:
         with self.mutex:
@@ -60,6 +65,7 @@ def unreliable(address: str, wire: Wire) -> Iterator[str]:
         port = listener.getsockname()[1]
         yield address.replace(f"{target[0]}:{target[1]}", f"127.0.0.1:{port}")
     finally:
+        wire.flowing.set()
         with suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
@@ -73,6 +79,7 @@ def _relay(client: socket.socket, target: tuple[str, int], wire: Wire) -> None:
         def back() -> None:
             with suppress(OSError):
                 while data := server.recv(65_536):
+                    wire.flowing.wait()
                     if muted.is_set():
                         client.shutdown(socket.SHUT_RDWR)
                         return
@@ -83,6 +90,7 @@ def _relay(client: socket.socket, target: tuple[str, int], wire: Wire) -> None:
         answering.start()
         with suppress(OSError):
             while data := client.recv(65_536):
+                wire.flowing.wait()
                 fault = wire.take(data)
                 if fault == "lost":
                     break
