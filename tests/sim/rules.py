@@ -7,8 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from reconciler.apply import bookkeeping, departure, recovery, sweep
-from reconciler.apply.bookkeeping import NewId, Settle, Write
+from reconciler.apply.bookkeeping import Append, NewId, Settle, Write
 from reconciler.apply.departure import Departure
+from reconciler.apply.event import Outcome
+from reconciler.apply.undertaking import Undertaking
+from reconciler.apply.walker import Walk
 from reconciler.okta.family import Family
 
 RULES = {
@@ -22,6 +25,9 @@ RULES = {
     "adopt": "what an interrupted creation made is looked for",
     "keep": "an intent of which nobody knows what came outlives the snapshot",
     "kept": "what only the user can settle is journalled again",
+    "kept-first": "and that before the entries that tell of it are forgotten",
+    "half": "what a failed step did is recorded all the same",
+    "serial": "an entry says after which snapshot it was written",
     "order": "the journal is forgotten after the snapshot is written",
     "fence": "the store refuses a run that lost its lease",
     "lease": "no send when the lease is lost or nearly",
@@ -52,6 +58,30 @@ def _forgotten_first(snapshot: Any, plan: str = "", partial: bool = False) -> An
     newer = replace(snapshot, lineage=lineage, serial=snapshot.serial + 1)
     yield Write(newer, plan)
     return newer
+
+
+def _kept_last(*given: Any) -> Any:
+    """What only the user can settle is journalled again after it was forgotten."""
+    account, late, answer = _recovering(*given), [], None
+    while True:
+        try:
+            effect = account.send(answer)
+        except StopIteration as end:
+            yield from late
+            return end.value
+        answer = None
+        if isinstance(effect, Append):
+            late.append(effect)
+        else:
+            answer = yield effect
+
+
+def _forgetful(self: Walk, step: Any, outcome: Outcome, edits: Any = ()) -> None:
+    _finish(self, step, outcome, edits if outcome is Outcome.DONE else ())
+
+
+def _undated(self: Undertaking, told: Any, moment: Any) -> Any:
+    return {**_entry(self, told, moment), "serial": 0}
 
 
 async def _unannounced(self: Departure, intent: Any, journal: Any) -> None:
@@ -86,6 +116,7 @@ def _unproven(family: Family, target: Any, wanted: Any) -> Any:
 
 
 _account_for, _require_time = Departure._account_for, departure._require_time
+_recovering, _finish, _entry = bookkeeping.recovering, Walk.finish, Undertaking.entry
 _SWAPS: dict[str, tuple[tuple[Any, str, Any], ...]] = {
     "intent": ((Departure, "_account_for", _unannounced),),
     "rejournal": ((Departure, "_account_for", _announced_once),),
@@ -97,5 +128,8 @@ _SWAPS: dict[str, tuple[tuple[Any, str, Any], ...]] = {
     "read-back": ((Family, "prove", _unproven),),
     "order": ((bookkeeping, "writing", _forgotten_first),),
     "kept": ((recovery.Recovered, "kept", ()),),
+    "kept-first": ((bookkeeping, "recovering", _kept_last),),
+    "half": ((Walk, "finish", _forgetful),),
+    "serial": ((Undertaking, "entry", _undated),),
     "sweep": ((sweep, "_warnings", lambda *given: iter(())),),
 }
