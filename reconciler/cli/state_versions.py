@@ -50,7 +50,8 @@ def history(console: Console, **flags: Any) -> None:
             click.echo(json.dumps({"serial": serial, **(asdict(version) if version is not None else {}), **told}))
             continue
         shown = _told(version) if version is not None else ""
-        wrong = f"DAMAGED: {safe(damage.summary)}" if damage is not None else ""
+        label = "" if damage is None or damage.code == "state.moved" else "DAMAGED: "
+        wrong = f"{label}{safe(damage.summary)}" if damage is not None else ""
         console.note(f"{'now' if serial is None else serial:>6}  {'; '.join(part for part in (shown, wrong) if part)}")
     if damages := [damage for _, _, damage in listed if damage is not None]:
         raise Refused(damages)
@@ -149,7 +150,10 @@ def rewrap(console: Console, **flags: Any) -> None:
 @screen_options
 @reporting
 def migrate(console: Console, target: str, **flags: Any) -> None:
-    """Copy the state of the workspace in use, its versions and its journal to another store."""
+    """Move the state of the workspace in use, its versions and its journal to another store.
+
+    What is left in the old place refuses whoever still uses it, and says where the state went.
+    """
     from reconciler.stores.migration import migrate as copy
 
     home = pipeline.home_of(project_of(flags))
@@ -168,9 +172,9 @@ def migrate(console: Console, target: str, **flags: Any) -> None:
         console.note(
             f"Copied serial {moved.serial} with {moved.resources} resources and {moved.versions} versions to "
             f"{safe(there.describe())}.\nNow write in the configuration: state: {{{safe(target)}}}"
-            f"{', with the encryption as it is' if settings.encryption else ''}\nThe old state is unchanged in "
-            f"{safe(source.describe())}; don't use it any more."
+            f"{', with the encryption as it is' if settings.encryption else ''}"
         )
+        _leave(console, source, there)
     stay = home.states
     moved_home = replace(home, settings=home.settings.model_copy(update={"state": settings}))
     left = sorted(str(path) for path in (stay / "workspace", home.sandbox) if path is not None and path.is_file())
@@ -179,6 +183,21 @@ def migrate(console: Console, target: str, **flags: Any) -> None:
             f"What is kept on this machine is looked for in {safe(str(moved_home.states))} then. Before the next plan "
             f"move there: {safe(', '.join(left))}"
         )
+
+
+def _leave(console: Console, source: KeptStore, target: KeptStore) -> None:
+    from reconciler.stores.migration import leave
+
+    try:
+        leave(source, target)
+    except Refused as refused:
+        told = f"The old state in {source.describe()} could not be marked as moved: there are two now"
+        way = "Go on with the new one, and make sure that nobody uses the old one any more: move it away."
+        raise Refused([error("state.two", told, way), *refused.diagnostics]) from None
+    console.note(
+        f"In {safe(source.describe())} only the versions from before are left. Whoever still uses it is refused, and "
+        "told where the state went."
+    )
 
 
 def _settings_of(text: str) -> StateSettings:

@@ -22,6 +22,7 @@ from reconciler.model.diagnostic import Refused, error
 from reconciler.model.lifecycle import State
 from reconciler.model.resource import NeedSort
 from reconciler.model.snapshot import Snapshot, Version
+from reconciler.stores.forwarding import require_here
 
 VERSION = 1000
 FORMAT = 1
@@ -150,6 +151,7 @@ def decode(data: bytes, name: str) -> Snapshot:
         raise _refused("state.damaged", f"The state {name} is cut off or damaged: it is not JSON", name) from None
     _require_readable(raw, name)
     require_plain(data, name)
+    require_here(raw, name)
     head = {key: value for key, value in raw.items() if key not in ("sha256", "resources")}
     if raw.get("sha256") not in (_checksum(head, texts) for texts in _spellings(data, raw)):
         raise _refused(

@@ -13,6 +13,7 @@ from reconciler.model.diagnostic import Diagnostic, Refused, error
 from reconciler.model.snapshot import Snapshot, Version
 from reconciler.ports import Lease
 from reconciler.stores.document import Origin, decode, digest_of, encode, is_damage, read_version, require_plain
+from reconciler.stores.forwarding import moved_from
 from reconciler.stores.journal_log import JournalLog, relevant
 from reconciler.stores.lease import LEASE_SECONDS, HeldLease, held, lost, new_holder
 from reconciler.stores.medium import Held, Lost, Medium, Overtaken
@@ -178,6 +179,7 @@ class KeptStore:
 
     def _documents(self, current: bytes | None) -> list[tuple[int, bytes]]:
         found = [(serial, self.medium.version(serial) or b"") for serial in self.medium.versions()]
+        found = [(serial, data) for serial, data in found if moved_from(data) is None]
         if current is None:
             return found
         require_plain(current, self.medium.name)

@@ -15,7 +15,7 @@ from reconciler.stores.durable import make_directory
 from reconciler.stores.lease import seconds
 from reconciler.stores.sql import SqlMedium
 
-_TABLES = (
+TABLES = (
     "CREATE TABLE IF NOT EXISTS states (id INTEGER PRIMARY KEY, name TEXT UNIQUE, data TEXT)",
     "CREATE TABLE IF NOT EXISTS reconciler_history (name TEXT, serial INTEGER, data TEXT, PRIMARY KEY (name, serial))",
     "CREATE TABLE IF NOT EXISTS reconciler_journal (name TEXT, seq INTEGER, lines BLOB, PRIMARY KEY (name, seq))",
@@ -92,7 +92,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("BEGIN IMMEDIATE")
-        for statement in _TABLES:
+        for statement in TABLES:
             connection.execute(statement)
         connection.execute("COMMIT")
     except BaseException:

@@ -14,16 +14,20 @@ import tempfile
 import time
 import urllib.request
 from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email.utils import formatdate
 from functools import cache
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from reconciler.config.settings import ObjectStoreSettings
 from tests import npm
+from tests.conformance.terraform_http import StateServer, serving
 
 _SCHEMAS = count(1)
 _ACCOUNT = "devstoreaccount1"
@@ -150,6 +154,30 @@ def _s3() -> str:
     server.start()
     atexit.register(server.stop)
     return f"http://127.0.0.1:{port}"
+
+
+STORES = ("file", "sqlite", "postgres", "object", "azure", "http")
+
+
+@contextmanager
+def store_settings(store: str) -> Iterator[dict[str, Any]]:
+    """What the configuration says of a store, in a place that nobody used yet. A reference to a secret in it is
+    {"env": the secret}."""
+    match store:
+        case "file":
+            yield {"file": {"path": "state"}}
+        case "sqlite":
+            yield {"sqlite": {"path": "state.db"}}
+        case "postgres":
+            url, schema = postgres_url()
+            yield {"postgres": {"url": {"env": url}, "schema_name": schema}}
+        case "object":
+            yield {"object": bucket_settings().model_dump()}
+        case "azure":
+            yield {"object": azure_settings().model_dump()}
+        case "http":
+            with serving(StateServer()) as address:
+                yield {"http": {"address": f"{address}/state"}}
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:

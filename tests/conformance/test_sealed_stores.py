@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,7 +20,7 @@ from reconciler.stores.opening import Shelf
 from reconciler.stores.pins import Pins
 from reconciler.stores.sealed import SealedMedium
 from reconciler.stores.sqlite import SqliteMedium
-from tests.conformance.servers import bucket_settings, postgres_url
+from tests.conformance.servers import STORES, store_settings
 from tests.conformance.store_laws import Expiring, Locking, Open, StoreLaws, intent, plain, refusal, snapshot
 from tests.conformance.terraform_http import StateServer, serving
 
@@ -54,21 +53,10 @@ def sealing(tmp_path: Path) -> Iterator[Sealing]:
             store.close()
 
 
-@pytest.mark.parametrize("place", ["file", "sqlite", "postgres", "s3", "http"])
+@pytest.mark.parametrize("place", STORES)
 def test_a_lost_key_refuses_on_every_store_and_what_is_there_stays(place: str, tmp_path: Path) -> None:
     with ExitStack() as stack:
-        match place:
-            case "file":
-                settings: dict[str, Any] = {"file": {"path": "state"}}
-            case "sqlite":
-                settings = {"sqlite": {"path": "state.db"}}
-            case "postgres":
-                url, schema = postgres_url()
-                settings = {"postgres": {"url": {"env": url}, "schema_name": schema}}
-            case "s3":
-                settings = {"object": bucket_settings().model_dump()}
-            case _:
-                settings = {"http": {"address": f"{stack.enter_context(serving(StateServer()))}/state"}}
+        settings = stack.enter_context(store_settings(place))
 
         def opened(key: str | None) -> KeptStore:
             encryption = {"encryption": {"key": {"env": key}}} if key else {}

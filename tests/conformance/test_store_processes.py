@@ -17,9 +17,8 @@ import pytest
 
 from reconciler.stores.kept import KeptStore
 from tests.conformance.other_run import shelf
-from tests.conformance.servers import bucket_settings, postgres_url
+from tests.conformance.servers import store_settings
 from tests.conformance.store_laws import plain, refusal, snapshot
-from tests.conformance.terraform_http import StateServer, serving
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPIRING = ["sqlite", "postgres", "object"]
@@ -48,19 +47,8 @@ class Place:
 
 @pytest.fixture
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    match request.param:
-        case "file":
-            yield Place(tmp_path, {"file": {"path": "state"}})
-        case "sqlite":
-            yield Place(tmp_path, {"sqlite": {"path": "state.db"}})
-        case "postgres":
-            url, schema = postgres_url()
-            yield Place(tmp_path, {"postgres": {"url": {"env": url}, "schema_name": schema}})
-        case "object":
-            yield Place(tmp_path, {"object": bucket_settings().model_dump()})
-        case "http":
-            with serving(StateServer()) as address:
-                yield Place(tmp_path, {"http": {"address": f"{address}/state"}})
+    with store_settings(request.param) as settings:
+        yield Place(tmp_path, settings)
 
 
 @contextmanager

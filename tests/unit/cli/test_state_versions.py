@@ -182,27 +182,69 @@ def test_migrate_says_what_stays_behind_on_this_machine(applied: Path, reconcile
     assert reconciler("plan", "-detailed-exitcode").code == 0
 
 
+def use(directory: Path, store: str) -> None:
+    """Have the configuration name that store."""
+    path = directory / "reconciler.yaml"
+    lines = [line for line in path.read_text("utf-8").splitlines(keepends=True) if not line.startswith("state:")]
+    path.write_text("".join([*lines, f"state: {{{store}}}\n"]), "utf-8")
+
+
 def test_migrate_moves_everything_to_another_store_and_back(applied: Path, reconciler: Reconciler) -> None:
+    files, database, other = "file: {path: state}", "sqlite: {path: kept/state.db}", "file: {path: elsewhere}"
     assert reconciler("state", "mv", "mcp_server.tasks", "mcp_server.chores").code == 0
     edit(applied, "  tasks:", "  chores:")
     before = reconciler("state", "pull").out, reconciler("state", "history").out
-    ran = reconciler("state", "migrate", "-to", "sqlite: {path: kept/state.db}")
+    ran = reconciler("state", "migrate", "-to", database)
     assert ran.code == 0, ran
-    assert "state: {sqlite: {path: kept/state.db}}" in ran.out
-    edit(applied, "version: 1\n", "version: 1\nstate: {sqlite: {path: kept/state.db}}\n")
+    assert f"state: {{{database}}}" in ran.out
+    use(applied, database)
     assert (reconciler("state", "pull").out, reconciler("state", "history").out) == before
     assert reconciler("plan", "-detailed-exitcode").code == 0
-    again = reconciler("state", "migrate", "-to", "file: {path: elsewhere}")
+    state = applied / "state" / "default.history" / "2.json"
+    again = reconciler("state", "migrate", "-to", other)
     assert again.code == 0, again
-    assert (applied / "elsewhere" / "default.json").read_bytes() == (applied / "state" / "default.json").read_bytes()
+    assert (applied / "elsewhere" / "default.json").read_bytes() == state.read_bytes()
+    use(applied, other)
     assert reconciler("state", "rm", "mcp_server.chores").code == 0
-    assert reconciler("state", "migrate", "-to", "file: {path: elsewhere}").code == 0, "goes on from there"
-    assert reconciler("state", "migrate", "-to", "file: {path: state}").code == 0
-    edit(applied, "kept/state.db", "kept/other.db")
+    assert reconciler("state", "migrate", "-to", files).code == 0, "back to where it once was"
+    use(applied, files)
+    assert [line.split()[0] for line in reconciler("state", "history").out.splitlines()] == ["3", "2", "1"]
+    assert reconciler("state", "migrate", "-to", database).code == 0
+    assert reconciler("state", "migrate", "-to", "floppy: {}").code == 10
+    use(applied, "sqlite: {path: kept/other.db}")
     (applied / "pulled.json").write_text(before[0], "utf-8")
     assert reconciler("state", "push", "pulled.json").code == 0
-    assert "holds another state" in reconciler("state", "migrate", "-to", "file: {path: state}").err
-    assert reconciler("state", "migrate", "-to", "floppy: {}").code == 10
+    for taken in (files, database):
+        assert "holds another state" in reconciler("state", "migrate", "-to", taken).err
+
+
+def test_whoever_goes_on_with_a_state_that_was_moved_is_refused(applied: Path, reconciler: Reconciler) -> None:
+    listed = reconciler("state", "list").out
+    assert reconciler("state", "migrate", "-to", "sqlite: {path: kept/state.db}").code == 0
+    push = ["state", "push", "-force", "state/default.history/1.json"]
+    for verb in (["plan"], ["apply", "-auto-approve"], ["drift"], ["state", "list"], push):
+        ran = reconciler(*verb)
+        assert ran.code == 1, verb
+        assert "was moved to" in ran.err and "kept/state.db" in ran.err.replace("\n", " "), ran
+    moved, *versions = reconciler("state", "history").out.splitlines()
+    assert moved.startswith("   now  The state ") and "was moved to" in moved
+    assert [line.split()[0] for line in versions] == ["1"]
+    assert "DAMAGED" not in "".join([moved, *versions])
+    shown = reconciler("state", "repair")
+    assert (shown.code, "was moved to" in shown.out) == (1, True)
+    assert reconciler("state", "repair", "-auto-approve").code == 0, "the new place was lost"
+    assert reconciler("state", "list").out == listed
+    assert "holds another state" not in reconciler("state", "migrate", "-to", "sqlite: {path: kept/state.db}").err
+
+
+def test_migrate_never_leaves_the_only_place_there_is(applied: Path, reconciler: Reconciler) -> None:
+    (applied / "link").symlink_to(applied / "state")
+    before = reconciler("state", "list").out
+    assert "locked" in reconciler("state", "migrate", "-to", "file: {path: link}").err
+    ran = reconciler("state", "migrate", "-lock=false", "-to", "file: {path: link}")
+    assert ran.code == 1
+    assert "is the same place" in ran.err
+    assert reconciler("state", "list").out == before
 
 
 def test_a_store_that_is_not_a_file_carries_a_whole_life(configured: Path, reconciler: Reconciler) -> None:
