@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -135,3 +136,13 @@ def test_a_long_chain_and_a_wide_fan_take_no_stack() -> None:
     assert first is not None
     walk.finish(first, Outcome.FAILED)
     assert len(walk.skip_after(first, first.address)) == size - 1
+    middle = size // 2
+    fan = [step(n, frozenset({middle}) if n > middle else frozenset()) for n in range(middle)]
+    fan += [step(middle, frozenset(range(middle))), *(step(n, frozenset({middle})) for n in range(middle + 1, size))]
+    walk, began = Walk(fan, snapshot_of()), time.process_time()
+    taken = 0
+    while (one := walk.take()) is not None:
+        taken += 1
+        walk.finish(one, Outcome.DONE)
+    assert taken == size, "half of them, then one that waits for all of these, then the rest"
+    assert time.process_time() - began < 10
