@@ -156,6 +156,18 @@ def _is_open(told: Iterable[Entry]) -> bool:
     return bool(open_attempts)
 
 
+def unheard(told: Iterable[Entry]) -> list[Entry]:
+    """The intents of one resource of which nothing was heard but that the connection broke: they may still come."""
+    found: dict[tuple[str, int], Entry] = {}
+    for entry in told:
+        attempt = (entry["run_id"], entry["attempt"])
+        if entry["kind"] == "intent":
+            found[attempt] = entry
+        elif entry["kind"] != "lost":
+            found.pop(attempt, None)
+    return list(found.values())
+
+
 def write_lines(entries: Iterable[Entry], link: Link) -> tuple[bytes, Link]:
     """The entries as the lines that continue the chain at `link`, and where the chain ends then."""
     lines = []

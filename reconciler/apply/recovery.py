@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from reconciler.apply.amends import settle_update
 from reconciler.apply.edit import amend, decode_edit
-from reconciler.apply.journal import Entry, edits_of, unsettled
+from reconciler.apply.journal import Entry, edits_of, unheard, unsettled
 from reconciler.apply.observing import observe
 from reconciler.apply.promises import PATIENCE, Promises, follow, ids_of, promised, with_named
 from reconciler.apply.quarantine import Moment, seconds_left
@@ -111,10 +111,9 @@ class _Recovery:
 
     def _settle(self, address: Address, told: Sequence[Entry]) -> Diagnostic | None:
         intent = next(entry for entry in told if entry["kind"] == "intent")
-        if intent["op"] == "delete":
-            return _settle_delete(self.records, address, self.live)
         if intent["op"] != "create":
-            return _settle_change(self.records, address, intent, self.live)
+            record = self.records.get(address)
+            return self._settle_change(record, told, intent) if record is not None else None
         if address in self.records or "record" not in intent:
             return None
         meant = decode_record(intent["record"])
@@ -139,6 +138,30 @@ class _Recovery:
             f"An earlier run was interrupted while creating {address}; it was made, as {match.id}, and is recorded now",
             address=address,
         )
+
+    def _settle_change(self, record: Record, told: Sequence[Entry], intent: Entry) -> Diagnostic | None:
+        """Of what is recorded. Were the change to come after this look, it would undo what the next plan is made of: it
+        is waited for unless it shows."""
+        spot = (record.kind, _parent_id(self.records, record.address), record.id)
+        seen = next((o for o in self.live if (o.kind, o.parent_id, o.id) == spot), None)
+        if seen is None:
+            # What remains elsewhere may be there still: the next plan deletes again, which is none the worse for it.
+            if intent["op"] != "delete" or kinds()[record.kind].outlives(record.attributes):
+                return None
+            del self.records[record.address]
+            return _deleted(record.address)
+        note, shows = None, False
+        if intent["op"] == "update" and "record" in intent:
+            meant = decode_record(intent["record"])
+            kept, note = settle_update(record, meant, seen)
+            self.records[record.address] = kept
+            shows = (kept.attributes, kept.secrets) == (meant.attributes, meant.secrets)
+        elif intent["op"] == "transition":
+            self.records[record.address] = replace(record, status=seen.status)
+            shows = seen.status is not record.status
+        if not shows and self.now is not None:
+            self.wait = max([self.wait, *(seconds_left(entry, self.now) for entry in unheard(told))])
+        return note
 
     def _absent(self, address: Address, told: Sequence[Entry]) -> Diagnostic:
         followed = list(promised(told, self.promises))
@@ -179,37 +202,12 @@ def _failed(address: Address, why: str) -> Diagnostic:
     )
 
 
-def _settle_delete(records: dict[Address, Record], address: Address, live: Sequence[Observed]) -> Diagnostic | None:
-    record = records.get(address)
-    if record is None or kinds()[record.kind].outlives(record.attributes):
-        # What remains elsewhere may be there still: the next plan deletes again, which is none the worse for it.
-        return None
-    name = (record.kind, _parent_id(records, address), record.id)
-    if any((o.kind, o.parent_id, o.id) == name for o in live):
-        return None
-    del records[address]
+def _deleted(address: Address) -> Diagnostic:
     return warning(
         "recovery.deleted",
         f"An earlier run was interrupted while deleting {address}; it is gone, and is no longer recorded",
         address=address,
     )
-
-
-def _settle_change(
-    records: dict[Address, Record], address: Address, intent: Entry, live: Sequence[Observed]
-) -> Diagnostic | None:
-    record = records.get(address)
-    spot = (record.kind, _parent_id(records, address), record.id) if record is not None else None
-    seen = next((o for o in live if (o.kind, o.parent_id, o.id) == spot), None)
-    if record is None or seen is None:
-        return None
-    if intent["op"] != "update":
-        records[address] = replace(record, status=seen.status)
-        return None
-    if "record" not in intent:
-        return None
-    records[address], note = settle_update(record, decode_record(intent["record"]), seen)
-    return note
 
 
 def _parent_id(records: Mapping[Address, Record], address: Address) -> str | None:

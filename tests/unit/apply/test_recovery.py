@@ -11,6 +11,7 @@ import pytest
 
 from reconciler.apply.event import Outcome
 from reconciler.apply.journal import unsettled
+from reconciler.apply.quarantine import Moment
 from reconciler.apply.record import encode_record
 from reconciler.apply.recovery import recover
 from reconciler.apply.walker import Walk
@@ -262,6 +263,43 @@ def test_a_deletion_of_what_is_outlived_by_something_is_not_over_with_its_object
     entry = {**intent(client, "id0"), "op": "delete"}
     found = recover(snapshot_of(recorded(server("a")), before), [entry], [observed(server("a"))])
     assert found.snapshot.records[client.address] == before
+
+
+LATE = Moment(10.0, "boot", 0.0)
+
+
+def change(op: str, **more: Any) -> dict[str, Any]:
+    """The intent, five seconds ago, of a change to what exists; it may take effect for fifteen."""
+    when = {"origin": "boot", "count": 5.0, "quarantine": 20.0, "at": "2026-01-01T00:00:00Z"}
+    return {"kind": "intent", "address": server("a").address, "op": op, "run_id": "r", "attempt": 1, **when, **more}
+
+
+@pytest.mark.parametrize(
+    ("entries", "seen", "seconds"),
+    [
+        ([change("transition")], observed(server("a")), 15.0),
+        ([change("transition")], observed(server("a"), status=State.INACTIVE), 0.0),
+        ([change("transition"), change("transition", kind="done", status=200)], observed(server("a")), 0.0),
+        ([change("transition"), change("transition", kind="refused", status=403)], observed(server("a")), 0.0),
+        ([change("transition"), change("transition", kind="lost", status=0)], observed(server("a")), 15.0),
+        ([change("delete")], observed(server("a")), 15.0),
+        ([change("delete")], None, 0.0),
+        ([change("update")], observed(server("a")), 15.0),
+        ([change("transition"), change("transition", kind="done", edits=[{"drop": "x"}])], observed(server("a")), 0.0),
+    ],
+)
+def test_a_change_that_may_still_come_is_waited_for_unless_it_shows(
+    entries: list[Any], seen: Observed | None, seconds: float
+) -> None:
+    """It would undo, after the next plan was made, what that found: an activation of what shall be inactive by now."""
+    found = recover(snapshot_of(recorded(server("a"))), entries, [seen] if seen else [], LATE)
+    assert found.wait == seconds
+
+
+def test_an_update_that_shows_is_not_waited_for() -> None:
+    renamed = server("a", display_name="New")
+    about = change("update", record=encode_record(recorded(renamed)))
+    assert recover(snapshot_of(recorded(server("a"))), [about], [observed(renamed)], LATE).wait == 0.0
 
 
 def test_nothing_is_open_after_a_run_without_a_crash() -> None:
