@@ -27,7 +27,7 @@ from reconciler.okta.names import (
     texts,
     under,
 )
-from reconciler.okta.operations import expect
+from reconciler.okta.operations import changed_at, expect
 from reconciler.okta.pages import Item, Listing, collect
 from reconciler.okta.retry import ask
 from reconciler.ports import Call, Conversation, Together
@@ -177,9 +177,10 @@ def put_rule(place: Place, policy_id: str, grant: Grant, rule: Item | None) -> C
         yield from make(_creation(place, call, "create rule"))
 
 
-def put(place: Place, path: str, body: Mapping[str, Any], purpose: str) -> Conversation[None]:
+def put(place: Place, path: str, body: Mapping[str, Any], purpose: str) -> Conversation[str | None]:
+    """When it was changed by that, if the answer says so."""
     lane = place.lane if POLICIES in path.split("/") else None
-    yield from expect(Call("PUT", path, body=body, lane=lane), purpose, place.address)
+    return changed_at((yield from expect(Call("PUT", path, body=body, lane=lane), purpose, place.address)))
 
 
 def _put_switched(place: Place, path: str, item: Item, body: Mapping[str, Any] | None, what: str) -> Conversation[None]:

@@ -123,11 +123,12 @@ class AuthorizationServers(Family):
         contents = yield from read_contents(place.id, place.address)
         if "access_policy" in changed and "access_policy" in target.attributes:
             contents = yield from _narrow(place, contents, wanted_grant(target.attributes["access_policy"]))
+        since = None
         if own := {name: target.attributes.get(name) for name in sorted(changed & self.fields.keys())}:
             body = _replacement(item) | {self.fields[name]: value for name, value in own.items()}
-            yield from put(place, place.path(), body, "update")
+            since = yield from put(place, place.path(), body, "update")
         yield from _widen(place, contents, target, changed)
-        return (yield from self.prove(target, self.provable(target, changed)))
+        return (yield from self.prove(target, self.provable(target, changed), since))
 
 
 def _ids(contents: Contents) -> list[str]:

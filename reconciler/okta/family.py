@@ -15,9 +15,9 @@ from reconciler.model.resource import Observed
 from reconciler.okta.creation import Creation, make
 from reconciler.okta.errors import gone, refusal
 from reconciler.okta.names import LIFECYCLE, MERGE_PATCH, under
-from reconciler.okta.operations import VISIBILITY, OperationFailed, follow
+from reconciler.okta.operations import VISIBILITY, OperationFailed, changed_at, follow
 from reconciler.okta.pages import Item, Listing, collect, fetch
-from reconciler.okta.proof import NORMALISED, complaints, judge
+from reconciler.okta.proof import NORMALISED, complaints, judge, unseen
 from reconciler.okta.retry import ask
 from reconciler.ports import Call, Conversation, Incomplete, Remote, Sleep, Target
 
@@ -108,20 +108,22 @@ class Family(ABC):
     def update(self, target: Target, changed: frozenset[str]) -> Conversation[Observed]:
         body = self.amendment(target, changed)
         call = Call("PATCH", self.path(target), body=body, content_type=MERGE_PATCH, secrets=self.secrets & body.keys())
-        yield from self.amend(call, "update", target)
-        return (yield from self.prove(target, self.provable(target, changed)))
+        since = yield from self.amend(call, "update", target)
+        return (yield from self.prove(target, self.provable(target, changed), since))
 
     def amendment(self, target: Target, changed: frozenset[str]) -> dict[str, Any]:
         """The merge-patch (RFC 7396) of the changed attributes; null removes one that is no longer wanted."""
         return {self.fields[name]: self.wire(name, target.attributes.get(name)) for name in sorted(changed)}
 
-    def amend(self, call: Call, purpose: str, target: Target) -> Conversation[None]:
+    def amend(self, call: Call, purpose: str, target: Target) -> Conversation[str | None]:
+        """When it was changed by that, if the answer says so."""
         answer = yield from ask(call, purpose)
         if answer.status == 404:
             raise gone(target.address)
         if not answer.ok:
             raise refusal(call, answer, target.address, purpose)
         yield from follow(answer, purpose, target.address)
+        return changed_at(answer)
 
     def transition(self, target: Target, event: str) -> Conversation[None]:
         if event == "revalidate":
@@ -166,8 +168,9 @@ class Family(ABC):
         names = target.attributes.keys() if changed is None else changed
         return {name: target.attributes.get(name) for name in names if name not in kinds()[self.kind].write_only}
 
-    def prove(self, target: Target, wanted: Mapping[str, Any]) -> Conversation[Observed]:
-        """The object read back, as soon as it shows what is wanted. Incomplete if a field was silently ignored."""
+    def prove(self, target: Target, wanted: Mapping[str, Any], since: str | None = None) -> Conversation[Observed]:
+        """The object read back, as soon as it shows what is wanted. Incomplete if a field was silently ignored, or if
+        it goes on to look as it did before `since`, the live system's own time of our write."""
         observed = yield from self.look(target)
         for pause in VISIBILITY:
             if observed is not None and not judge(wanted, observed.attributes).ignored:
@@ -178,7 +181,9 @@ class Family(ABC):
             raise gone(target.address)
         verdict = judge(wanted, observed.attributes)
         if verdict.ignored:
-            raise Incomplete(complaints(verdict.ignored, target.address), observed)
+            is_old = since is not None and str(observed.computed.get("last_updated") or since) < since
+            told = (unseen if is_old else complaints)(verdict.ignored, target.address)
+            raise Incomplete(told, observed)
         if verdict.normalised:
             observed = replace(observed, computed={**observed.computed, NORMALISED: dict(verdict.normalised)})
         return observed

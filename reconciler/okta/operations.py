@@ -48,6 +48,11 @@ def location_of(answer: Answer) -> Location | None:
     return Location(segments[-2], unquote(segments[-1]), own_path(where)) if len(segments) > 2 else None
 
 
+def changed_at(answer: Answer) -> str | None:
+    """The live system's own time of the change that it answers, if it shows the object."""
+    return text(dig(answer.body, "lastUpdated"))
+
+
 def expect(call: Call, purpose: str, address: Address, *, repeatable: bool | None = None) -> Conversation[Answer]:
     """The answer to a write that must succeed, once any operation it began has ended well."""
     answer = yield from ask(call, purpose, repeatable=repeatable)

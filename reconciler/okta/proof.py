@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from reconciler.model.address import Address
@@ -55,6 +55,18 @@ def complaints(ignored: Mapping[str, Any], address: Address) -> list[Diagnostic]
             address=address,
         )
         for path in ignored
+    ]
+
+
+def unseen(missing: Iterable[str], address: Address) -> list[Diagnostic]:
+    """What is said where the live system still shows the object as it was before our write."""
+    return [
+        error(
+            "okta.not-visible",
+            f"Okta accepted the change of {address}, but it is not visible yet: {', '.join(sorted(missing))}",
+            "Plan again in a while: the plan says whether it is there by then.",
+            address=address,
+        )
     ]
 
 

@@ -108,7 +108,7 @@ async def _leave() -> None:
     pass
 
 
-def _unproven(family: Family, target: Any, wanted: Any) -> Any:
+def _unproven(family: Family, target: Any, wanted: Any, since: Any = None) -> Any:
     """Takes the live system's word for it."""
     seen = yield from family.look(target)
     assert seen is not None
