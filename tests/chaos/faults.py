@@ -18,6 +18,7 @@ PROCESSES = "conformance/test_store_processes.py::"
 TWO_APPLIES = PROCESSES + "test_of_two_applies_at_once_one_makes_everything_and_the_other_finds_it_made"
 STORES = "conformance/test_store_faults.py::"
 FAULTS = "conformance/test_provider_faults.py::"
+MEANWHILE = "conformance/test_provider_meanwhile.py::"
 FOLLOW = "conformance/test_provider_follow.py::"
 FILE = "unit/stores/test_file.py::"
 DEATHS = "unit/stores/test_kill.py::"
@@ -131,6 +132,10 @@ TESTED: dict[int, tuple[str, ...]] = {
     26: (FAULTS + "test_it_is_created_once", CREATION + "test_what_did_not_happen_is_asked_for_again", SIM),
     27: (ONE_OF_EACH, QUARANTINE + "test_what_is_there_twice_is_told_of_with_its_ids", SIM),
     28: (FAULTS + "test_a_stale_list_is_outwaited", SIM),
+    29: (
+        MEANWHILE + "test_what_becomes_visible_in_good_time_is_waited_for",
+        MEANWHILE + "test_what_stays_invisible_is_said_to_be_not_visible_yet",
+    ),
     30: (
         RETRY + "test_a_rate_limit_is_waited_out_by_the_servers_own_clock",
         RETRY + "test_whatever_a_rate_limit_says_of_its_end",
@@ -208,6 +213,10 @@ TESTED: dict[int, tuple[str, ...]] = {
         BOUND + "test_a_plan_that_would_need_another_step_is_refused",
         BOUND + "test_what_somebody_else_made_first_is_not_made_a_second_time",
     ),
+    44: (
+        MEANWHILE + "test_a_change_of_somebody_else_over_ours_is_found_by_reading_it_back",
+        MEANWHILE + "test_a_change_of_something_else_is_kept_and_in_what_is_read_back",
+    ),
     45: (
         LOCK + "test_another_process_is_kept_out_and_told_who_holds_it",
         "chaos/test_kill_sweep.py::test_of_two_that_race_one_applies_and_the_other_is_told_who",
@@ -223,6 +232,10 @@ TESTED: dict[int, tuple[str, ...]] = {
         "unit/apply/test_lease.py::test_a_run_that_lost_its_lease_sends_nothing_more_and_records_what_it_did",
         "chaos/test_kill_sweep.py::test_a_holder_that_is_stopped_keeps_others_out_and_goes_on",
         SIM,
+    ),
+    49: (
+        "conformance/test_store_hangs.py::test_a_run_whose_store_hangs_stops_before_another_can_begin",
+        "unit/apply/test_departure.py::test_a_lease_that_ends_while_a_write_waits_keeps_it_here",
     ),
     50: (STORES + "test_what_is_said_and_not_heard_is_found_out",),
     51: (STORES + "test_a_conflict_that_is_over_a_moment_later_is_no_conflict",),
@@ -384,6 +397,7 @@ LIMITS: dict[int, str] = {
     40: "The org's own address isn't looked up and checked as those of foreign hosts are: the user has named it.",
     43: "A saved plan is refused whole if anything it touches has changed before it begins; only what changes after "
     "that costs no more than its own branch.",
+    44: "Without ETags a change between our look and our write can't be kept out; it is found by reading back.",
     47: "Terraform's HTTP protocol knows no end of a lock: that of a holder who died there is removed by hand.",
     54: "It is said that the configuration or a variable changed, and not which: the plan keeps a digest of them.",
     60: "The old secret can't be revoked: what it could be revoked by came in the answer that is lost. That is told.",
@@ -397,7 +411,4 @@ LIMITS: dict[int, str] = {
 UNTESTED: dict[int, str] = {
     20: "There is one format of the state so far, so none can be two formats older. What this one looks like is kept "
     "under tests/golden, for the next to be tried on.",
-    29: "Read-back waits and says so; only its use after a stale list is tested, not a PUT that stays invisible.",
-    44: "The live system has no ETags; a change between our look and our write shows in the read-back only.",
-    49: "A renewal that hangs is covered by the lease's own clock, not by a test of its own.",
 }
