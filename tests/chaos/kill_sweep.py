@@ -134,6 +134,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=1, help="Begin at that call.")
     parser.add_argument("--resources", type=int, default=30)
     parser.add_argument("--how", default=",".join(KILLS), help="Sorts of kills: before, after, torn.")
+    parser.add_argument("--calls", default=",".join(CALLS), help="Sorts of system calls that count.")
     parser.add_argument("--errors", action="store_true", help="Let calls fail with ENOSPC and EIO instead of killing.")
     parser.add_argument("--jobs", type=int, default=0, help="So many at a time, each with a sandbox of its own.")
     return parser.parse_args()
@@ -142,7 +143,9 @@ def parsed() -> argparse.Namespace:
 def main() -> int:
     given = parsed()
     began = time.monotonic()
-    sorts = FAILURES if given.errors else [KILLS[name] for name in given.how.split(",")]
+    chosen_sorts = FAILURES if given.errors else [KILLS[name] for name in given.how.split(",")]
+    calls = given.calls.split(",")
+    sorts = [(how, error, tuple(kind for kind in kinds if kind in calls)) for how, error, kinds in chosen_sorts]
     with tempfile.TemporaryDirectory(prefix="sweep", dir=memory()) as name, ExitStack() as stack:
         try:
             chosen = stack.enter_context(store(given.store))

@@ -22,7 +22,7 @@ from tests.chaos.kill_sweep import FAILURES, KILLS, Agenda, Sweep, work
 from tests.chaos.places import KINDS as STORES
 from tests.chaos.places import Store, store
 from tests.chaos.races import Races
-from tests.chaos.shim import How, Strike
+from tests.chaos.shim import How, Strike, build
 from tests.chaos.stage import Sandbox, run
 
 SORTS = (*KILLS.values(), *FAILURES)
@@ -139,6 +139,16 @@ def test_a_strike_is_exact(aftermath: Aftermath, project: Project) -> None:
         assert (ended.report.call, ended.report.total) == ("mkdir", 1)
         assert ended.report.what.endswith("state")
         assert (project.here / "state").exists() == is_there
+
+
+def test_without_a_compiler_nothing_passes_for_tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="NO KILL POINT IS TESTED"):
+        build(tmp_path)
+    monkeypatch.setenv("CI", "1")
+    with pytest.raises(pytest.fail.Exception, match="apt-get install gcc"):
+        build(tmp_path)
 
 
 def test_a_torn_write_is_half_of_it(aftermath: Aftermath, project: Project) -> None:
