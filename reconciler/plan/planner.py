@@ -89,6 +89,7 @@ def make_plan(facts: Facts, options: Options) -> Plan:
         diagnostics=tuple(problems),
         allowed=options.allowed,
         variables=facts.configuration.variables,
+        defaulted=facts.configuration.defaulted,
     )
 
 
