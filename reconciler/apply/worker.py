@@ -13,9 +13,10 @@ from reconciler.apply.record import encode_record
 from reconciler.apply.task import StepResult, Task
 from reconciler.apply.transit import await_state, transition, verify
 from reconciler.apply.waiting import INTERRUPTED
+from reconciler.diff import differences, is_alike
 from reconciler.keeping import Leftover
 from reconciler.kinds import kinds
-from reconciler.model.diagnostic import Diagnostic, Refused
+from reconciler.model.diagnostic import Diagnostic, Refused, warning
 from reconciler.model.lifecycle import State
 from reconciler.model.resource import Need, Observed, Record
 from reconciler.model.snapshot import Snapshot
@@ -113,7 +114,20 @@ def _update(task: Task, about: Entry) -> Conversation[StepResult]:
     meant = replace(meant, secrets={**record.secrets, **task.sent_fingerprints()})
     about = {**about, "record": encode_record(meant)}
     observed = yield from journalled(task.provider.update(target, frozenset(task.step.changed)), about)
-    return StepResult((Put(task.recorded_as(observed)),), observed.id)
+    return StepResult((Put(task.recorded_as(observed)),), observed.id, "", _meddled(task, observed))
+
+
+def _meddled(task: Task, observed: Observed) -> tuple[Diagnostic, ...]:
+    """What others changed of the object since it was planned: nothing keeps them from it, but it is told."""
+    desired, kind = task.desired, kinds()[task.step.kind]
+    left = desired.attributes.keys() - {*task.step.changed, *desired.ignores} - kind.write_only
+    wanted = {name: desired.attributes[name] for name in left if name in observed.attributes}
+    found = differences(observed.attributes, wanted, kind)
+    names = sorted({d.path[0] for d in found if not is_alike(d.before, d.after)})
+    if not names:
+        return ()
+    told = f"{desired.address} was changed by somebody else since it was planned: {', '.join(names)}"
+    return (warning("apply.changed-meanwhile", told, "The next plan tells what is there.", address=desired.address),)
 
 
 def _delete(task: Task, about: Entry) -> Conversation[StepResult]:

@@ -17,7 +17,7 @@ from reconciler.model.diagnostic import Diagnostic, Refused, error
 from reconciler.model.lifecycle import State
 from reconciler.model.resource import Need, NeedSort, Observed, Record, Resource
 from reconciler.plan.step import Op, Step
-from reconciler.ports import Answer, Conversation, Incomplete, Sleep, Target
+from reconciler.ports import Answer, Call, Conversation, Incomplete, Sleep, Target
 from tests.unit.apply.stage import (
     LOST_AFTER,
     LOST_BEFORE,
@@ -141,6 +141,34 @@ def test_an_update_sends_what_changed_and_records_all() -> None:
     assert scene.world.machine.sends[0].body == {"display_name": "New"}
     assert put(result).attributes == new.attributes
     assert scene.world.objects["id0"].attributes["display_name"] == "New"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "told"),
+    [
+        ({"description": "Theirs"}, ["apply.changed-meanwhile"]),
+        ({"description": "Ours ", "resource_url": "https://A.example.com/"}, []),
+        ({"another": "of its own"}, []),
+    ],
+)
+def test_what_somebody_else_changed_around_an_update_is_told(theirs: dict[str, str], told: list[str]) -> None:
+    before = server("a", display_name="One", description="Ours")
+    scene = stage()
+    record = scene.put(before)
+
+    def meddle(call: Call) -> None:
+        if call.method == "PATCH":
+            seen = scene.world.objects["id0"]
+            scene.world.objects["id0"] = replace(seen, attributes={**seen.attributes, **theirs})
+
+    scene.world.fault = meddle
+    wanted = server("a", display_name="Two", description="Ours")
+    result = run(scene, step(Op.UPDATE, changed=("display_name",)), wanted, records=(record,))
+    assert [d.code for d in result.diagnostics] == told
+    assert not any(d.is_error for d in result.diagnostics), "ours is done"
+    assert put(result).attributes == wanted.attributes, "the next plan finds theirs"
+    ignored = replace(wanted, ignores={"description": "marketing edits it"})
+    assert run(scene, step(Op.UPDATE, changed=("display_name",)), ignored, records=(record,)).diagnostics == ()
 
 
 def test_an_update_of_nothing_remote_calls_nobody() -> None:
