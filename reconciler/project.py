@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.config.configuration import Configuration
-from reconciler.config.files import SourceFile, read_directory, read_file
+from reconciler.config.files import SourceFile, named, read_directory, read_file
 from reconciler.config.loader import Inputs, load
 
 VARIABLE_PREFIX = "RECONCILER_VAR_"
@@ -31,5 +31,5 @@ def validate(project: Project) -> Configuration:
 def interpret(project: Project, sources: tuple[SourceFile, ...]) -> Configuration:
     """What `sources` mean with the project's variables; Refused as `validate`."""
     own = {k.removeprefix(VARIABLE_PREFIX): v for k, v in project.environment.items() if k.startswith(VARIABLE_PREFIX)}
-    files = tuple(read_file(path, str(path)) for path in project.variable_files)
+    files = tuple(read_file(path, named(path)) for path in project.variable_files)
     return load(sources, Inputs(project.variables, files, own))

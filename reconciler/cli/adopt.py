@@ -56,7 +56,7 @@ def command(console: Console, chosen: tuple[str, ...], registry: str | None, nam
     if not taken.addresses:
         console.note("There was nothing to take over.")
         return 0
-    console.note(f"Took over {listing(map(safe, taken.addresses))}; described in {path.name}.")
+    console.note(f"Took over {listing(map(safe, taken.addresses))}; described in {path}.")
     if "client_secret:" in taken.text:
         console.note("Secrets can't be read from the live system: fill in where each client_secret is to be found.")
     return 0

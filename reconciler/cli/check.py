@@ -11,7 +11,7 @@ import click
 
 from reconciler import gating
 from reconciler.cli.console import Console, TextConsole
-from reconciler.cli.files import path_of, write_file
+from reconciler.cli.files import directory, write_file
 from reconciler.cli.options import AddressType, project_of, project_options, reporting, screen_options, switch
 from reconciler.cli.report_console import folder_in_repository
 from reconciler.gating import Inspected, Wanted
@@ -81,7 +81,7 @@ class _Listener:
 def _write_files(found: Inspected, flags: dict[str, Any]) -> None:
     results = found.ruling.results
     if flags["junit"]:
-        write_file(path_of(flags["junit"]), render_results_junit(results).encode() + b"\n")
+        write_file(Path(flags["junit"]), render_results_junit(results).encode() + b"\n")
     if flags["sarif"]:
-        folder = folder_in_repository(Path())
-        write_file(path_of(flags["sarif"]), render_results_sarif(results, found.resources, folder).encode() + b"\n")
+        folder = folder_in_repository(directory())
+        write_file(Path(flags["sarif"]), render_results_sarif(results, found.resources, folder).encode() + b"\n")

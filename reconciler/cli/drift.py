@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,9 +13,8 @@ import click
 from reconciler import pipeline
 from reconciler.apply.clock import SystemClock
 from reconciler.cli.console import Console
-from reconciler.cli.files import path_of, write_file
+from reconciler.cli.files import program, write_file
 from reconciler.cli.options import Whole, project_of, project_options, reporting, screen_options, switch
-from reconciler.cli.plan import program
 from reconciler.cli.report_console import folder_in_repository
 from reconciler.config.configuration import Configuration
 from reconciler.config.files import SourceFile, read_directory
@@ -87,7 +87,7 @@ def command(console: Console, form: str | None, prometheus: str | None, workspac
         console.out.write(_rendered(project, seen, problems, form).removesuffix("\n"))
     if prometheus:
         metrics = render_metrics({report.workspace if report else "": report}, SystemClock().wall())
-        write_file(path_of(prometheus), metrics.encode())
+        write_file(Path(prometheus), metrics.encode())
     code: int = value["summary"]["exit_code"]
     return code
 
@@ -118,7 +118,7 @@ def _save_way_back(project: Project, seen: Inspection, name: str) -> str:
     assert plan is not None
     if exit_code(plan.diagnostics):
         raise Refused(plan.diagnostics)
-    write_file(path_of(name), written_plan(project, plan))
+    write_file(Path(name), written_plan(project, plan))
     return f"Saved the way back to {name}. To restore what is desired:\n    {program()} apply {name}"
 
 

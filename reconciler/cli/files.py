@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -15,13 +16,16 @@ LIMIT = 256 * 2**20
 """Bytes; a plan of 50,000 resources is a tenth of that."""
 
 
-STARTED_IN = "reconciler.started-in"
-"""Where the click context keeps the directory that the command was typed in, if `-C` led elsewhere."""
+def directory() -> Path:
+    """Where the configuration is: the directory of `-C`, or where the command was typed. Files that the command line
+    names count from there in any case."""
+    return Path(click.get_current_context().find_root().params.get("directory") or "")
 
 
-def path_of(name: str) -> Path:
-    """The file that the command line names: relative to where the command was typed, wherever `-C` leads."""
-    return Path(click.get_current_context().meta.get(STARTED_IN, ""), name)
+def program() -> str:
+    """The command line so far, so that what we advise can be typed where this was typed."""
+    given = click.get_current_context().find_root().params.get("directory")
+    return f"reconciler -C {shlex.quote(given)}" if given else "reconciler"
 
 
 def read_bytes(name: str) -> bytes:
@@ -29,7 +33,7 @@ def read_bytes(name: str) -> bytes:
     try:
         if name == "-":
             return sys.stdin.buffer.read(LIMIT)
-        with path_of(name).open("rb") as file:
+        with Path(name).open("rb") as file:
             return file.read(LIMIT)
     except OSError as problem:
         raise Refused([error("file.unreadable", f"{name} can't be read: {problem.strerror}")]) from None

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from reconciler import pipeline
 from reconciler.apply.clock import SystemClock
 from reconciler.apply.event import Event
 from reconciler.cli.console import Console
-from reconciler.cli.files import path_of, read_bytes, write_file
-from reconciler.config.files import SourceFile
+from reconciler.cli.files import read_bytes, write_file
+from reconciler.config.files import SourceFile, named
 from reconciler.config.fleet import WorkspaceSpec, read_fleet
 from reconciler.drift import Report
 from reconciler.fleet.sweep import code_of, part, shard_of, sweep
@@ -36,9 +37,9 @@ class FleetOptions(NamedTuple):
 def inspect(console: Console, options: FleetOptions, environment: Mapping[str, str]) -> int:
     """Reports on all workspaces of the shard; the exit code is that of the worst."""
     shard = shard_of(options.shard)
-    fleet = read_fleet(SourceFile(options.workspaces, read_bytes(options.workspaces)))
+    fleet = read_fleet(SourceFile(named(Path(options.workspaces)), read_bytes(options.workspaces)))
     chosen = part(fleet.workspaces, shard)
-    root = path_of(options.workspaces).parent
+    root = Path(options.workspaces).parent
 
     def look(workspace: WorkspaceSpec) -> Report:
         own = {"RECONCILER_WORKSPACE": workspace.workspace} if workspace.workspace else {}
@@ -56,7 +57,7 @@ def inspect(console: Console, options: FleetOptions, environment: Mapping[str, s
             console.diagnose(sighting.diagnostics)
     if options.prometheus:
         metrics = render_metrics({name: report for name, (report, _) in seen.items()}, SystemClock().wall())
-        write_file(path_of(options.prometheus), metrics.encode())
+        write_file(Path(options.prometheus), metrics.encode())
     if fleet.notifications is not None:
         from reconciler.notices.announce import announce
 

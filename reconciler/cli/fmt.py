@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from reconciler.cli.console import Console
-from reconciler.cli.files import path_of, write_file
+from reconciler.cli.files import directory, write_file
 from reconciler.cli.options import reporting, screen_options, switch
-from reconciler.config.files import SourceFile, read_directory, read_file
+from reconciler.config.files import SourceFile, named, read_directory, read_file
 from reconciler.config.format import format_source
 from reconciler.model.diagnostic import Diagnostic, Refused
 
@@ -24,7 +24,9 @@ _DIFFERS = 3
 @reporting
 def command(console: Console, files: tuple[str, ...], check: bool) -> int:
     """Rewrite configuration files in the canonical format, and name those that changed."""
-    sources = tuple(read_file(path_of(name), name) for name in files) if files else read_directory(Path())
+    sources = (
+        tuple(read_file(Path(name), named(Path(name))) for name in files) if files else read_directory(directory())
+    )
     changed: list[tuple[SourceFile, bytes]] = []
     problems: list[Diagnostic] = []
     for source in sources:
@@ -38,7 +40,8 @@ def command(console: Console, files: tuple[str, ...], check: bool) -> int:
     if problems:
         raise Refused(problems)
     for source, formatted in changed:
+        path = Path(source.name) if files else directory() / source.name
         if not check:
-            write_file(path_of(source.name) if files else Path(source.name), formatted)
-        console.note(source.name)
+            write_file(path, formatted)
+        console.note(str(path))
     return _DIFFERS if check and changed else 0

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from reconciler.cli.console import Console
-from reconciler.cli.files import write_file
+from reconciler.cli.files import directory, program, write_file
 from reconciler.cli.options import reporting, screen_options
 from reconciler.model.diagnostic import Refused, error
 
@@ -63,10 +63,10 @@ _HARMLESS = ("readme", "license")
 @reporting
 def command(console: Console, **flags: Any) -> None:
     """Write a small commented configuration into an empty directory."""
-    here = Path()
+    here = directory()
     found = sorted(p.name for p in here.iterdir() if not p.name.startswith(".") and not _is_harmless(p))
     if any(name.endswith((".yaml", ".yml")) for name in found):
-        detail = "There is nothing to initialise. Go on with `reconciler plan`."
+        detail = f"There is nothing to initialise. Go on with `{program()} plan`."
         raise Refused([error("init.configured", f"There is a configuration here already ({found[0]})", detail)])
     if found:
         detail = "Make a new directory for the configuration, and run `reconciler -C DIRECTORY init`."
@@ -74,8 +74,8 @@ def command(console: Console, **flags: Any) -> None:
     write_file(here / _NAME, _STARTER.encode())
     _ignore(here / ".gitignore")
     console.note(
-        f"Wrote {_NAME}, and .gitignore so that the state stays out of the repository.\n\n"
-        "Next:\n    reconciler plan\n    reconciler apply"
+        f"Wrote {here / _NAME}, and .gitignore so that the state stays out of the repository.\n\n"
+        f"Next:\n    {program()} plan\n    {program()} apply"
     )
 
 

@@ -17,7 +17,6 @@ import click
 
 from reconciler import __version__
 from reconciler.cli.arguments import normalised
-from reconciler.cli.files import STARTED_IN
 from reconciler.cli.screen import open_screen, quiet_exit
 from reconciler.model.diagnostic import Diagnostic, error
 from reconciler.render.diagnostic_text import render_diagnostic
@@ -101,13 +100,10 @@ class Verbs(click.Group):
         return verbs + click.Command.shell_complete(self, ctx, incomplete)
 
 
-def _enter(ctx: click.Context, parameter: click.Parameter, directory: str | None) -> str | None:
-    if directory is not None:
-        ctx.meta[STARTED_IN] = Path.cwd()
-        try:
-            os.chdir(directory)
-        except OSError as problem:
-            raise click.UsageError(f'"{directory}" can\'t be entered: {problem.strerror}.', ctx) from None
+def _found(ctx: click.Context, parameter: click.Parameter, directory: str | None) -> str | None:
+    if directory is not None and not Path(directory).is_dir():
+        why = "it is not a directory" if Path(directory).exists() else "there is no such directory"
+        raise click.UsageError(f'"{directory}" can\'t be entered: {why}.', ctx)
     return directory
 
 
@@ -122,7 +118,7 @@ def _version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> No
     "-C",
     "directory",
     metavar="DIR",
-    callback=_enter,
+    callback=_found,
     help="The configuration's directory; FILEs still count from here.",
 )
 @click.option("--version", is_flag=True, callback=_version, expose_value=False, is_eager=True, help="Show the version.")

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from reconciler.cli.console import Console, TextConsole
-from reconciler.cli.files import path_of
+from reconciler.cli.files import directory
 from reconciler.cli.screen import open_screen
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Refused, error, exit_code
@@ -138,7 +138,7 @@ def reporting(function: Callable[..., int | None]) -> Callable[..., None]:
 def _console(flags: dict[str, Any]) -> Console:
     no_color, compact = flags.pop("no_color", False), flags.pop("compact_warnings", False)
     form = flags.pop("report_format", None) or "text"
-    out, err = (open_screen(stream, os.environ, no_color) for stream in (sys.stdout, sys.stderr))
+    out, err = (open_screen(stream, os.environ, no_color, directory()) for stream in (sys.stdout, sys.stderr))
     if form != "text":
         if flags.get("json"):
             raise click.UsageError("-json and -format exclude each other.")
@@ -161,5 +161,5 @@ def project_of(flags: Mapping[str, Any]) -> Project:
             summary = f'-var takes NAME=VALUE, not "{text}"'
             raise Refused([error("config.variable-option", summary, "One looks like -var domain=example.com.")])
         given[name] = value
-    files = tuple(path_of(name) for name in flags.get("variable_files", ()))
-    return Project(Path(), given, files, os.environ)
+    files = tuple(Path(name) for name in flags.get("variable_files", ()))
+    return Project(directory(), given, files, os.environ)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from reconciler import pipeline
 from reconciler.cli.console import Console
-from reconciler.cli.files import path_of, write_file
+from reconciler.cli.files import program, write_file
 from reconciler.cli.options import (
     format_option,
     json_option,
@@ -46,17 +47,11 @@ def command(console: Console, **flags: Any) -> int:
     made = pipeline.plan(project_of(flags), request_of(flags), console)
     console.show(made)
     if flags["out"]:
-        write_file(path_of(flags["out"]), written_plan(project_of(flags), made))
+        write_file(Path(flags["out"]), written_plan(project_of(flags), made))
     console.note(_advice(made, flags["out"]))
     if code := exit_code(made.diagnostics):
         return code
     return CHANGES if flags["detailed_exitcode"] and has_changes(made) else 0
-
-
-def program() -> str:
-    """The command line so far, so that what we advise can be typed where this was typed."""
-    root = click.get_current_context().find_root()
-    return f"reconciler -C {root.params['directory']}" if root.params.get("directory") else "reconciler"
 
 
 def has_changes(made: Plan) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from reconciler.cli.console import TextConsole
+from reconciler.cli.files import directory
 from reconciler.cli.screen import Screen
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.plan.document import Plan
@@ -35,7 +36,7 @@ class ReportConsole(TextConsole):
         pass
 
     def closing(self, code: int) -> int:
-        report = Report(self._plan, tuple(self._told), folder_in_repository(Path()))
+        report = Report(self._plan, tuple(self._told), folder_in_repository(directory()))
         if text := render_report(report, self._form):
             self.out.write(text.removesuffix("\n"))
         return super().closing(code)

@@ -14,7 +14,7 @@ import click
 
 from reconciler import pipeline
 from reconciler.cli.console import Console
-from reconciler.cli.files import read_bytes
+from reconciler.cli.files import directory, read_bytes
 from reconciler.cli.options import lock_options, project_of, project_options, reporting, screen_options
 from reconciler.cli.planning import request_of
 from reconciler.cli.report_console import folder_in_repository
@@ -57,7 +57,7 @@ def command(console: Console, planfile: str | None, **flags: Any) -> int:
 
 def _report(console: Console, planfile: str | None, flags: Mapping[str, Any]) -> Report:
     """What can't be planned is what the reviewers have to be told, so that is a report too."""
-    folder = folder_in_repository(Path())
+    folder = folder_in_repository(directory())
     try:
         return Report(_plan(console, planfile, flags), folder=folder)
     except Refused as refused:

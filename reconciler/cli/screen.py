@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TextIO
 
 from reconciler.render.page import Page
@@ -33,8 +34,12 @@ class Screen:
         return self._stream is not None and _is_terminal(self._stream)
 
 
-def open_screen(stream: TextIO | None, environment: Mapping[str, str], no_color: bool) -> Screen:
-    """Colour: never with -no-color or NO_COLOR, else with FORCE_COLOR, else on a terminal (no-color.org)."""
+def open_screen(
+    stream: TextIO | None, environment: Mapping[str, str], no_color: bool, directory: Path = Path()
+) -> Screen:
+    """`directory` is where the configuration is, seen from where the command was typed.
+
+    Colour: never with -no-color or NO_COLOR, else with FORCE_COLOR, else on a terminal (no-color.org)."""
     if stream is None:
         return Screen(None, Page())
     with contextlib.suppress(AttributeError, ValueError, OSError):
@@ -46,7 +51,8 @@ def open_screen(stream: TextIO | None, environment: Mapping[str, str], no_color:
         colour = True
     if no_color or environment.get("NO_COLOR"):
         colour = False
-    return Screen(stream, Page(width, colour, (stream.encoding or "").lower().startswith("utf")))
+    folder = "" if directory == Path() else str(directory)
+    return Screen(stream, Page(width, colour, (stream.encoding or "").lower().startswith("utf"), folder))
 
 
 def quiet_exit(stream: TextIO | None) -> None:

@@ -52,6 +52,11 @@ def read_directory(directory: Path) -> tuple[SourceFile, ...]:
     return tuple(files)
 
 
+def named(path: Path) -> str:
+    """What diagnostics call a file that isn't one of the configuration's own, which have names without a directory."""
+    return str(path) if path.name != str(path) else f"./{path}"
+
+
 def read_file(path: Path, shown: str) -> SourceFile:
     """The file at `path`, called `shown` in diagnostics. Raises Refused: `config.unreadable`."""
     try:

@@ -16,14 +16,14 @@ def render_diagnostic(diagnostic: Diagnostic, page: Page) -> str:
     """A framed message, as Terraform's. A location (`file:line:column`) is never broken across lines."""
     top, side, bottom = (page.paint(part, _colour(diagnostic)) for part in _FRAMES[page.unicode])
     label = "Error: " if diagnostic.is_error else "Warning: "
-    head = page.wrap(label + safe(diagnostic.summary), indent=2)
+    head = page.wrap(label + safe(page.located(diagnostic.summary)), indent=2)
     lines = [page.paint(head[0][: len(label)], "bold", _colour(diagnostic)) + page.paint(head[0][len(label) :], "bold")]
     lines += [page.paint(line, "bold") for line in head[1:]]
     place = _place(diagnostic, page)
     if place:
         lines += ["", *place]
     if diagnostic.detail:
-        lines += ["", *page.wrap(safe_lines(diagnostic.detail), indent=2)]
+        lines += ["", *page.wrap(safe_lines(page.located(diagnostic.detail)), indent=2)]
     return "\n".join([top, *((side + line).rstrip() for line in lines), bottom])
 
 
@@ -35,7 +35,7 @@ def render_diagnostics(diagnostics: Iterable[Diagnostic], page: Page, compact_wa
     errors = [d for d in given if d.is_error]
     parts = [render_diagnostic(d, page) for d in ([] if compact_warnings else warnings)]
     if compact_warnings and warnings:
-        rows = [f"- {safe(d.summary)}{f' ({d.span})' if d.span else ''}" for d in warnings]
+        rows = [f"- {safe(d.summary)}{page.located(f' ({d.span})') if d.span else ''}" for d in warnings]
         parts.append("\n".join([page.paint("Warnings:", "bold", "yellow"), "", *rows]))
     return "\n".join(parts + [render_diagnostic(d, page) for d in errors])
 
@@ -71,7 +71,7 @@ def _place(diagnostic: Diagnostic, page: Page) -> list[str]:
     span, address = diagnostic.span, diagnostic.address
     if span is None:
         return [f"  with {safe(address)}"] if address and address not in diagnostic.summary else []
-    lines = [f"  on {safe(span.file)}:{span.line}:{span.column}{f', in {safe(address)}:' if address else ':'}"]
+    lines = [f"  on {safe(page.located(str(span)))}{f', in {safe(address)}:' if address else ':'}"]
     if diagnostic.snippet is not None:
         lines += _underlined(diagnostic.snippet.rstrip("\r\n"), span, page)
     return lines

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import PurePath
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+_PLACE = re.compile(r"(?<![^\s(])[^\s/:()]+\.ya?ml(?=:\d+:\d+)")
+"""A file without a directory: every other one is called what the reader called it."""
 _UNSAFE = frozenset(("Cc", "Cf", "Co", "Cs", "Zl", "Zp"))
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`width` in columns; None where lines may be as long as they like (a file, a pipe)."""
+    """`width` in columns; None where lines may be as long as they like (a file, a pipe). `folder` is the directory of
+    the configuration, seen from the reader; empty if he is there."""
 
     width: int | None = None
     colour: bool = False
     unicode: bool = True
+    folder: str = ""
 
     def paint(self, text: str, *styles: str) -> str:
         """`text` in those styles (bold, dim, red, green, yellow, cyan), if the page takes colour."""
         if not self.colour or not styles or not text:
             return text
         return f"\x1b[{';'.join(_CODES[style] for style in styles)}m{text}\x1b[0m"
+
+    def located(self, text: str) -> str:
+        """`text` with the places in files of the configuration (`main.yaml:3:5`) as the reader can open them."""
+        return _PLACE.sub(lambda file: str(PurePath(self.folder, file[0])), text) if self.folder else text
 
     def wrap(self, text: str, indent: int = 0) -> list[str]:
         """The lines of `text`, each at most the page's width less `indent`; words and line ends are kept whole."""

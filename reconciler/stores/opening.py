@@ -69,7 +69,10 @@ class Shelf:
         from reconciler.stores.pins import Pins, pins_home
         from reconciler.stores.sealed import SealedMedium
 
-        return SealedMedium(medium, seal, Pins(pins_home()), chosen.accept_plain)
+        sqlite = self.settings.sqlite
+        path = self._files / f"{workspace}.json" if self._is_file else self.directory / sqlite.path if sqlite else None
+        key = f"{path.resolve()}, workspace {workspace}" if path is not None else ""
+        return SealedMedium(medium, seal, Pins(pins_home(), key), chosen.accept_plain)
 
     def _medium(self, workspace: str) -> Medium:
         settings = self.settings

@@ -25,9 +25,11 @@ def pins_home() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Pins:
-    """In files of `directory`. Where they can't be written there are none, and nothing is refused."""
+    """In files of `directory`; where they can't be written there are none, and nothing is refused. `key` tells a place
+    from all others on this machine, if its name doesn't: that may be relative to wherever the user is."""
 
     directory: Path
+    key: str = ""
 
     def require(self, name: str, lineage: str, serial: int, newest: int) -> None:
         """Refused (`state.rollback`, `state.swapped`) unless the state called `name` is at least what was seen, and at
@@ -64,7 +66,8 @@ class Pins:
             return None
 
     def _path(self, name: str) -> Path:
-        return self.directory / f"{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:32]}.json"
+        key = (self.key or name).encode("utf-8", "surrogateescape")
+        return self.directory / f"{hashlib.sha256(key).hexdigest()[:32]}.json"
 
     def _way_out(self, name: str) -> str:
         return (

@@ -95,3 +95,21 @@ def test_both_keys_or_none_is_no_encryption(tmp_path: Path, reconciler: Reconcil
         assert ended.code == 10
         assert "reconciler.yaml:3:" in ended.err
         assert "hunter2" not in ended.out + ended.err
+
+
+def test_two_projects_on_one_machine_are_not_taken_for_each_other(tmp_path: Path, reconciler: Reconciler) -> None:
+    """What was seen of a state is remembered by where it is, not by what it is called from there."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    for place in (one, other):
+        place.mkdir()
+        configure(place)
+        assert reconciler("apply", "-auto-approve", env=A, cwd=place).code == 0
+    for place in (one, other):
+        assert reconciler("plan", "-detailed-exitcode", env=A, cwd=place).code == 0
+    old = (one / "state" / "default.json").read_bytes()
+    configure(one, name="To do")
+    assert reconciler("-C", "one", "apply", "-auto-approve", env=A).code == 0
+    (one / "state" / "default.json").write_bytes(old)
+    (one / "state" / "default.history").rename(tmp_path / "gone")
+    assert "is older than it was" in reconciler("plan", env=A, cwd=one).err
+    assert "is older than it was" in reconciler("-C", "one", "plan", env=A).err
