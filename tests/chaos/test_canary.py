@@ -39,6 +39,7 @@ PLANTED = {
     "vault token": "hvs.CANARY-vault-token",
     "store password": 'CANARY-store"+/%',
     "state key": "c0ffee" * 10 + "0123",
+    "plan key": "facade" * 10 + "4567",
     "private key": "".join(PEM.splitlines()[1:-1]),
 }
 SCOPES = ["okta.resourceServers.mcpServers.manage", "okta.authorizationServers.manage"]
@@ -48,6 +49,7 @@ provider: {okta: {org_url: "%(org)s", auth: %(auth)s, request_timeout_seconds: 4
 state:
   http: {address: "%(store)s/state/{workspace}", username: me, password: {env: STORE_PASSWORD}}
   encryption: {key: {env: STATE_KEY}}
+guards: {plan_signing_key: {env: PLAN_KEY}}
 authorization_servers:
   github:
     type: external
@@ -170,6 +172,7 @@ class Place:
                 "SECRET_A": PLANTED["by env"],
                 "STORE_PASSWORD": PLANTED["store password"],
                 "STATE_KEY": PLANTED["state key"],
+                "PLAN_KEY": PLANTED["plan key"],
                 "VAULT_ADDR": addresses["vault"],
                 "VAULT_TOKEN": PLANTED["vault token"],
                 "RECONCILER_SECRET_COMMANDS": sys.executable,
@@ -265,6 +268,7 @@ def test_no_failure_quotes_a_secret(place: Place) -> None:
     place.run("plan", expect=11, OKTA_TOKEN=f"{PLANTED['token']}x")
     place.run("plan", expect=11, OKTA_TOKEN=f"{PLANTED['token']} x")
     place.run("plan", expect=11, STATE_KEY=f"{PLANTED['state key']}x")
+    place.run("plan", "-out", "plan.json", expect=11, PLAN_KEY=f"{PLANTED['plan key']}x")
     service = "{private_key_jwt: {client_id: %s, key: {file: ../secrets/key.pem}, key_id: k}}"
     place.configure(service % "service")
     place.run("apply", "-auto-approve", OKTA_TOKEN="")
