@@ -24,7 +24,7 @@ from reconciler.outlook import Outlook
 from reconciler.ports import Conversation, FetchDoor, Lease, Provider, Store, Transport
 from reconciler.project import Project
 from reconciler.secrets.files import SecretFiles
-from reconciler.secrets.reader import SecretReader, variables_of
+from reconciler.secrets.reader import SecretReader, VaultPlace, variables_of
 from reconciler.stores.kept import KeptStore
 from reconciler.stores.opening import Shelf
 from reconciler.stores.workspace import current_workspace
@@ -96,7 +96,9 @@ class Home:
     @property
     def reader(self) -> SecretReader:
         """The way to the secrets that the configuration refers to."""
-        return SecretReader(self.directory, self.withheld)
+        vault = self.settings.secrets.vault
+        place = VaultPlace(vault.address or "", vault.namespace or "", vault.ca_file or "", vault.token)
+        return SecretReader(self.directory, self.withheld, place)
 
     @property
     def patience(self) -> float:

@@ -14,7 +14,7 @@ from reconciler.kinds import sections
 from reconciler.model.address import NAME
 from reconciler.model.diagnostic import Span
 
-SETTINGS = ("provider", "state", "guards", "readiness")
+SETTINGS = ("provider", "state", "guards", "readiness", "secrets")
 INSTRUCTIONS = ("moved", "import", "removed")
 NOT_YET = ("agents", "connections", "invariants")
 

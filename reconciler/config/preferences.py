@@ -11,6 +11,7 @@ from reconciler.config.expand import fill_tree
 from reconciler.config.findings import Findings, spell_list
 from reconciler.config.located import Map, find_span
 from reconciler.config.merge import Entry
+from reconciler.config.secret_settings import SecretsSettings
 from reconciler.config.settings import GuardSettings, ProviderSettings, ReadinessSettings, Settings, StateSettings
 from reconciler.config.shapes import shape_of
 from reconciler.config.template import Scope
@@ -21,12 +22,14 @@ _MODELS = {
     "state": StateSettings,
     "guards": GuardSettings,
     "readiness": ReadinessSettings,
+    "secrets": SecretsSettings,
 }
 _BLOCKS = {
     "provider": "Write sandbox: or okta: below it, indented.",
     "state": "Write file: {path: state} below it, indented.",
     "guards": "Write the thresholds below it, indented.",
     "readiness": "Write waivers: and what is permitted to the checks below it, indented.",
+    "secrets": "Write vault: and where it is below it, indented.",
 }
 _EXACTLY_ONE = {
     ("provider",): ("sandbox", "okta"),
@@ -60,7 +63,7 @@ def read_settings(entries: Mapping[str, Entry], variables: Mapping[str, Any], fi
 
 def _open_choices(key: str, node: Any) -> Any:
     """`sandbox:` with nothing below it is a choice too: `sandbox: {}`."""
-    if key in ("guards", "readiness") or not isinstance(node, Map) or None not in node.values():
+    if key in ("guards", "readiness", "secrets") or not isinstance(node, Map) or None not in node.values():
         return node
     opened = Map(node.source)
     opened.marks = node.marks

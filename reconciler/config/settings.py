@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from reconciler.config.secret_settings import SecretsSettings
 from reconciler.model.address import Address
 from reconciler.model.spec import SecretReference, Spec, Text, Url
 
@@ -276,3 +277,4 @@ class Settings(Spec):
     state: StateSettings = StateSettings(file=FileStoreSettings())
     guards: GuardSettings = GuardSettings()
     readiness: ReadinessSettings = ReadinessSettings()
+    secrets: SecretsSettings = SecretsSettings()

@@ -7,8 +7,10 @@ may be started are named by the environment, which the configuration doesn't dec
 from __future__ import annotations
 
 import os
+import selectors
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -46,16 +48,40 @@ def run(
         raise unreadable(shown, f"can't be read: {program} can't be started", f"{why}.") from None
     with child:
         try:
-            data, _ = child.communicate(timeout=_TIMEOUT)
+            data = _output_of(child)
         except subprocess.TimeoutExpired:
             _end(child)
             raise unreadable(shown, f"can't be read: {program} took longer than {_TIMEOUT:g} s") from None
+        except _Endless:
+            _end(child)
+            raise unreadable(shown, f"is longer than {LARGEST // 1024} KiB") from None
         except BaseException:
             _end(child)
             raise
     if child.returncode != 0:
         raise unreadable(shown, f"can't be read: {program} failed with exit code {child.returncode}")
-    return text_of(data[: LARGEST + 1], shown)
+    return text_of(data, shown)
+
+
+def _output_of(child: subprocess.Popen[bytes]) -> bytes:
+    """What it prints until it ends. Raises TimeoutExpired or _Endless, while it may still be running."""
+    assert child.stdout is not None
+    deadline, data = time.monotonic() + _TIMEOUT, b""
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(child.stdout, selectors.EVENT_READ)
+        while len(data) <= LARGEST:
+            if not waiting.select(max(deadline - time.monotonic(), 0)):
+                raise subprocess.TimeoutExpired(child.args, _TIMEOUT)
+            chunk = os.read(child.stdout.fileno(), LARGEST)
+            if not chunk:
+                child.wait(max(deadline - time.monotonic(), 0.1))
+                return data
+            data += chunk
+    raise _Endless
+
+
+class _Endless(Exception):
+    """More was printed than a secret can be."""
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -14,12 +14,24 @@ from reconciler.secrets.unreadable import LARGEST, text_of, unreadable
 
 
 @dataclass(frozen=True, slots=True)
+class VaultPlace:
+    """What is said of the Vault. What isn't, the environment says: VAULT_ADDR, VAULT_NAMESPACE, VAULT_CACERT,
+    VAULT_TOKEN. `token` is read when it is needed, and is not in the Vault itself."""
+
+    address: str = ""
+    namespace: str = ""
+    ca_file: str = ""
+    token: Reference | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SecretReader:
-    """Relative paths are taken from `directory`. `withheld` names variables of the environment that no program started
-    for a secret gets to see: those that hold other secrets."""
+    """Relative paths are taken from `directory`; the Vault is where `vault` says. `withheld` names variables of the
+    environment that no program started for a secret gets to see: those that hold other secrets."""
 
     directory: Path = Path()
     withheld: frozenset[str] = field(default_factory=frozenset)
+    vault: VaultPlace = field(default_factory=VaultPlace)
 
     def __call__(self, reference: Reference) -> Secret:
         """The secret behind the reference, without one newline at its end.
@@ -48,12 +60,22 @@ class SecretReader:
 
             return read_entry(name, shown)
         if source == "vault":
-            from reconciler.secrets.vault import read_field
-
-            return read_field(name, shown, os.environ)
+            return self._read_vault(name, shown)
         from reconciler.secrets.command import run
 
         return run(name, shown, self.directory, os.environ, self.withheld)
+
+    def _read_vault(self, name: str, shown: str) -> str:
+        from reconciler.secrets.vault import read_field
+
+        vault = self.vault
+        given = {
+            "VAULT_ADDR": vault.address,
+            "VAULT_NAMESPACE": vault.namespace,
+            "VAULT_CACERT": str(self.directory / vault.ca_file) if vault.ca_file else "",
+            "VAULT_TOKEN": self(vault.token).reveal() if vault.token is not None else "",
+        }
+        return read_field(name, shown, {**os.environ, **{key: value for key, value in given.items() if value}})
 
     def _read_file(self, name: str, shown: str) -> str:
         path, mark, field = name.rpartition("#")

@@ -42,6 +42,7 @@ def complaints(text: str) -> list[str]:
         SOUND + "import: [{to: mcp_server.gh, id: ems1}]\nguards: {max_deletes: 0}\n",
         "version: 1\nprovider: {okta: {org_url: 'https://a.okta.com', auth: {token: {env: T}}}}\n",
         SOUND.replace("{env: GH_SECRET}", "{vault: kv/okta/gh#secret}"),
+        SOUND + "secrets: {vault: {address: 'https://v.example.com:8200', namespace: a/b, token: {env: T}}}\n",
         SOUND.replace("{env: GH_SECRET}", "{command: [op, read, 'op://a/b']}"),
     ],
 )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,10 +16,12 @@ import keyring
 import keyring.backend
 import pytest
 
+from reconciler.config.settings import Settings
 from reconciler.model.diagnostic import Refused, exit_code
 from reconciler.model.secret import Reference
 from reconciler.secrets.command import PERMITTED
-from reconciler.secrets.reader import SecretReader, variables_of
+from reconciler.secrets.reader import SecretReader, VaultPlace, variables_of
+from reconciler.wiring import Home
 
 CANARY = "canary-5f1e"
 
@@ -89,6 +93,24 @@ def test_a_secret_of_the_keyring(ring: Ring, monkeypatch: pytest.MonkeyPatch) ->
     assert "the keyring failed (RuntimeError)" in told({"keyring": "acme/okta/client"})
 
 
+def test_a_keyring_that_is_kept_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backend that nobody here wrote, chosen as a user chooses one."""
+    before = keyring.get_keyring()
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyrings.alt.file.PlaintextKeyring")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    try:
+        keyring.core.init_backend()
+        keyring.set_password("acme", "client", CANARY)
+        assert SecretReader()({"keyring": "acme/client"}).reveal() == CANARY
+        assert "keyring set acme nobody" in told({"keyring": "acme/nobody"})
+        monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+        keyring.core.init_backend()
+        assert "this machine has no keyring" in told({"keyring": "acme/client"})
+    finally:
+        keyring.set_keyring(before)
+    assert [path.name for path in tmp_path.rglob("*.cfg")] == ["keyring_pass.cfg"]
+
+
 def test_without_the_library_a_keyring_secret_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
     assert "reconciler[keyring]" in told({"keyring": "a/b"})
@@ -147,7 +169,7 @@ def test_a_secret_of_a_vault(vault: type[Vault], monkeypatch: pytest.MonkeyPatch
     [
         ((403, b'{"errors": ["canary-5f1e"]}'), "status 403. The token may not read it"),
         ((404, b""), "status 404. There is no such secret"),
-        ((302, b""), "status 302"),
+        ((302, b""), "status 302. It sends its callers to another address"),
         ((200, body({"other": CANARY})), "no text under field"),
         ((200, body({"field": [CANARY]})), "no text under field"),
         ((200, body(None)), "no text under field"),
@@ -162,6 +184,67 @@ def test_what_a_vault_does_not_give(vault: type[Vault], answer: tuple[int, bytes
     assert len(vault.asked) == 1
 
 
+def absent(version: int, deleted: str, destroyed: bool) -> bytes:
+    about = {"version": version, "deletion_time": deleted, "destroyed": destroyed, "created_time": CANARY}
+    return json.dumps({"data": {"data": None, "metadata": about}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b'{"errors": []}', "no such secret at that path"),
+        (
+            b'{"errors": ["no handler for route \\"kv/data/path\\". route entry not found."]}',
+            "No engine is mounted at",
+        ),
+        (
+            absent(3, "2026-11-01T10:00:00.123456789Z", False),
+            "Its version 3 was deleted on 2026-11-01T10:00:00; `vault",
+        ),
+        (absent(2, "", True), "Its version 2 was destroyed for good"),
+        (b'{"data": {"metadata": {"version": "x"}}}', "no such secret at that path"),
+    ],
+)
+def test_why_a_vault_has_nothing_is_told(vault: type[Vault], data: bytes, words: str) -> None:
+    """https://developer.hashicorp.com/vault/docs/secrets/kv/kv-v2/cookbook/delete-data"""
+    vault.answer = (404, data)
+    assert words in told({"vault": "kv/path#field"})
+
+
+def test_an_older_version_of_a_secret_of_a_vault(vault: type[Vault]) -> None:
+    vault.answer = (200, body({"field": CANARY}))
+    assert SecretReader()({"vault": "kv/a/b?version=2#field"}).reveal() == CANARY
+    assert vault.asked[0][0] == "/v1/kv/data/a/b?version=2"
+    for odd in ("kv/a?version=#f", "kv/a?version=0#f", "kv/a?version=2&x=1#f", "kv/a?x#f", "kv/?version=1#f"):
+        assert "doesn't look like" in told({"vault": odd})
+    assert len(vault.asked) == 1
+
+
+def test_what_is_said_of_a_vault_comes_before_the_environment(
+    vault: type[Vault], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault.answer = (200, body({"field": CANARY}))
+    monkeypatch.setenv("OF_MY_OWN", "hvs.mine\n")
+    place = VaultPlace(address=os.environ["VAULT_ADDR"], namespace="team", token={"env": "OF_MY_OWN"})
+    monkeypatch.setenv("VAULT_ADDR", "http://127.0.0.1:1")
+    assert SecretReader(tmp_path, vault=place)({"vault": "kv/path#field"}).reveal() == CANARY
+    assert (vault.asked[0][1]["x-vault-token"], vault.asked[0][1]["x-vault-namespace"]) == ("hvs.mine", "team")
+    monkeypatch.delenv("OF_MY_OWN")
+    assert "env:OF_MY_OWN" in told({"vault": "kv/path#field"}, SecretReader(tmp_path, vault=place))
+    bundle = VaultPlace(address="https://127.0.0.1:1", ca_file="ca.pem")
+    assert f"{tmp_path}/ca.pem can't be used" in told({"vault": "kv/path#field"}, SecretReader(tmp_path, vault=bundle))
+    assert len(vault.asked) == 1
+
+
+def test_the_vault_is_the_one_that_the_configuration_names(tmp_path: Path) -> None:
+    said = {"address": "https://vault.example.com", "namespace": "team", "ca_file": "ca.pem", "token": {"env": "T"}}
+    settings = Settings.model_validate({"secrets": {"vault": said}})
+    place = VaultPlace("https://vault.example.com", "team", "ca.pem", {"env": "T"})
+    assert Home(tmp_path, settings, {}).reader == SecretReader(tmp_path, vault=place)
+    assert Home(tmp_path, Settings(), {}).reader == SecretReader(tmp_path)
+    assert variables_of([settings.model_dump()]) == {"T"}, "no program sees it"
+
+
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
@@ -171,7 +254,7 @@ def test_what_a_vault_does_not_give(vault: type[Vault], answer: tuple[int, bytes
         ({"VAULT_ADDR": "http://127.0.0.1:1"}, "doesn't answer (ConnectError)"),
         ({"VAULT_TOKEN": " "}, "VAULT_TOKEN is not set"),
         ({"VAULT_TOKEN": "a\nb"}, "characters that no token has"),
-        ({"VAULT_CACERT": "/nowhere/ca.pem"}, "VAULT_CACERT can't be used"),
+        ({"VAULT_CACERT": "/nowhere/ca.pem"}, "/nowhere/ca.pem can't be used"),
     ],
 )
 def test_a_vault_that_can_not_be_asked(
@@ -219,6 +302,7 @@ def test_a_program_gets_no_shell_no_input_and_no_other_secret(tmp_path: Path, mo
         ("pass", "is empty"),
         (f"import sys; sys.stdout.buffer.write(b'{CANARY}' + bytes([255]))", "is not UTF-8"),
         (f"print('{CANARY}' * 20000)", "is longer than 64 KiB"),
+        (f"while True: print('{CANARY}')", "is longer than 64 KiB"),
     ],
 )
 def test_what_a_program_does_not_give(monkeypatch: pytest.MonkeyPatch, code: str, words: str) -> None:
@@ -235,6 +319,16 @@ def test_a_program_that_is_not_there_or_does_not_end(monkeypatch: pytest.MonkeyP
     assert "can't be started" in told({"command": ["a\0b"]})
     monkeypatch.setattr("reconciler.secrets.command._TIMEOUT", 0.2)
     assert "took longer than 0.2 s" in told(python("import time; time.sleep(60)"))
+
+
+def test_a_program_that_closes_its_output_and_goes_on_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PERMITTED, "*")
+    monkeypatch.setattr("reconciler.secrets.command._TIMEOUT", 0.4)
+    began = time.monotonic()
+    assert "took longer than 0.4 s" in told(python("import os, time; os.close(1); time.sleep(60)"))
+    child = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])"
+    assert "took longer than 0.4 s" in told(python(child)), "its children are ended with it"
+    assert time.monotonic() - began < 10
 
 
 def test_variables_that_hold_secrets_are_found_at_any_depth() -> None:
