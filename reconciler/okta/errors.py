@@ -35,7 +35,7 @@ _UNHEARD = {
     "same command again.",
     False: "Whether it arrived is unknown; plan again to see what is there.",
 }
-"""What to do without an answer, by whether it was only read."""
+"""What to do without an answer, by whether it was only read, or not even sent."""
 _VERBS = {"GET": "read", "POST": "write", "PUT": "replace", "PATCH": "update", "DELETE": "delete"}
 
 
@@ -58,14 +58,14 @@ def is_duplicate(answer: Answer) -> bool:
 def refusal(call: Call, answer: Answer, address: Address | None = None, purpose: str = "") -> Refused:
     """The answer as a reason to stop: what was asked, what Okta said, and how to find it in Okta's own logs."""
     what = f"{purpose or _VERBS.get(call.method, call.method)} {address or call.path.partition('?')[0]}"
-    return Refused([_diagnostic(what, answer, address, call.method == "GET")])
+    return Refused([_diagnostic(what, answer, address, call.method == "GET" or not answer.sent)])
 
 
-def _diagnostic(what: str, answer: Answer, address: Address | None, is_read: bool) -> Diagnostic:
+def _diagnostic(what: str, answer: Answer, address: Address | None, is_harmless: bool) -> Diagnostic:
     code = error_code(answer)
     if answer.lost is not None:
         lost = printable(answer.lost)
-        found = error("okta.no-answer", f"Could not {what}: {lost}", _UNHEARD[is_read], address=address)
+        found = error("okta.no-answer", f"Could not {what}: {lost}", _UNHEARD[is_harmless], address=address)
         return replace(found, cause=Cause(f"No answer from the org: {lost}", what, found.detail))
     if code is None:
         told = _describe(answer)

@@ -75,7 +75,7 @@ class Wire:
             return Answer(0, lost=f"no answer from {self._host} within {self._timeout:g} s")
         except httpx.ConnectError as problem:
             why = printable(scrub(str(problem).encode()).decode("utf-8", "replace"), _SHOWN)
-            return Answer(0, lost=f"could not connect to {self._host} ({why})")
+            return Answer(0, lost=f"could not connect to {self._host} ({why})", sent=False)
         except (Garbled, zlib.error):
             return Answer(0, lost=f"{self._host} sent what can't be unpacked")
         except (httpx.HTTPError, OSError):

@@ -191,6 +191,7 @@ TESTED: dict[int, tuple[str, ...]] = {
     ),
     40: (
         TRANSPORT + "test_nobody_there",
+        TRANSPORT + "test_a_certificate_that_is_not_good_is_named_and_nothing_is_sent",
         FETCH + "test_tls_is_always_verified",
         FETCH + "test_an_unknown_name_and_a_closed_port_are_told_apart",
         FETCH + "test_the_address_that_was_checked_is_the_one_connected_to",
@@ -207,6 +208,7 @@ TESTED: dict[int, tuple[str, ...]] = {
         FOLLOW + "test_one_that_goes_on_is_waited_for_and_recorded",
         FOLLOW + "test_one_that_failed_is_told_with_its_reason_and_not_waited_for",
         PROMISES + "test_what_never_ends_is_left_alone_and_not_forgotten",
+        "e2e/test_operations.py::test_a_creation_that_okta_is_still_at_is_left_to_it_and_followed_by_the_next_run",
     ),
     43: (
         LIES + "test_what_somebody_deletes_under_our_hands_is_told_and_the_rest_goes_on",
@@ -216,6 +218,7 @@ TESTED: dict[int, tuple[str, ...]] = {
     44: (
         MEANWHILE + "test_a_change_of_somebody_else_over_ours_is_found_by_reading_it_back",
         MEANWHILE + "test_a_change_of_something_else_is_kept_and_in_what_is_read_back",
+        "unit/apply/test_worker.py::test_what_somebody_else_changed_around_an_update_is_told",
     ),
     45: (
         LOCK + "test_another_process_is_kept_out_and_told_who_holds_it",

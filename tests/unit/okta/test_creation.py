@@ -200,6 +200,18 @@ def test_a_connection_that_stays_lost_is_given_up() -> None:
     assert refused.value.diagnostics[0].code == "okta.no-answer"
 
 
+def test_what_never_left_is_tried_again_and_was_never_in_doubt() -> None:
+    unsent = Answer(0, lost="could not connect", sent=False)
+    org = Org(unsent, (ok(server_item("ems7"), 201), "ems7"))
+    assert org.create().id == "ems7"
+    org = Org(*[unsent] * 9)
+    with pytest.raises(Refused, match="could not connect") as refused:
+        org.create()
+    assert "Nothing was changed" in refused.value.diagnostics[0].detail
+    assert set(org.stage.asked) == {f"POST {LIST}"}, "nobody looks for what can't be there"
+    assert org.stage.now < 30
+
+
 def test_an_accepted_creation_that_never_appears_is_told() -> None:
     with pytest.raises(Refused) as refused:
         Org(ok(None, 202)).create()

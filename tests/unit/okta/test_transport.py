@@ -6,10 +6,13 @@ import asyncio
 import gzip
 import json
 import logging
+import socket
+import ssl
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +25,7 @@ from reconciler.okta.errors import refusal
 from reconciler.okta.names import UNREADABLE
 from reconciler.okta.transport import HttpTransport, Limits
 from reconciler.ports import Answer, Call
+from tests.readiness.certificates import Authority
 
 TOKEN = "00canary-token_value"
 GET = Call("GET", "/api/v1/org")
@@ -394,6 +398,47 @@ def test_nobody_there() -> None:
     answer = run(work())
     assert answer.status == 0
     assert "could not connect to 127.0.0.1:1" in str(answer.lost)
+    assert not answer.sent
+
+
+@pytest.mark.parametrize(
+    ("host", "days", "is_trusted", "why"),
+    [
+        ("org.example.test", 90.0, True, None),
+        ("org.example.test", -1.0, True, "certificate has expired"),
+        ("another.example.test", 90.0, True, "org.example.test"),
+        ("org.example.test", 90.0, False, "unable to get local issuer certificate"),
+    ],
+    ids=["good", "expired", "of another host", "untrusted"],
+)
+def test_a_certificate_that_is_not_good_is_named_and_nothing_is_sent(
+    host: str, days: float, is_trusted: bool, why: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority, requests = Authority(tmp_path), 0
+    found = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *more, **named: found("127.0.0.1", *more, **named))
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal requests
+        await reader.readuntil(b"\r\n\r\n")
+        requests += 1
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    async def work() -> Answer:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=authority.context(host, days))
+        port = server.sockets[0].getsockname()[1]
+        transport = HttpTransport(f"https://org.example.test:{port}", fixed, limits=Limits(timeout=5.0))
+        if is_trusted:
+            transport._connected().wire._verify = ssl.create_default_context(cafile=str(authority.ca_file))
+        try:
+            return await transport.exchange(Call("POST", "/x", body={}))
+        finally:
+            await transport.close()
+            server.close()
+
+    answer = run(work())
+    assert (answer.sent, requests) == ((True, 1) if why is None else (False, 0))
+    assert why is None or why in str(answer.lost)
 
 
 def test_connections_are_kept_and_used_again() -> None:
