@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
-from tests.sim.family import SIZE, is_short, play_family
+from tests.sim.family import SIZE, SORTS, play_family, sort_of
 from tests.sim.history import Outcome, play, shrink
 from tests.sim.rules import RULES
 
@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=10_000, help="How many histories to play.")
     parser.add_argument("--from", type=int, default=0, dest="first", help="The first seed.")
     parser.add_argument("--seed", type=int, help="Play this one history, shrink it if it fails, and show its log.")
-    parser.add_argument("--live", choices=("short", "whole", "both"), default="both", help="Which histories.")
+    parser.add_argument("--live", choices=(*SORTS, "all"), default="all", help="Which histories.")
     parser.add_argument("--off", default="", metavar="RULE,...", help="Rules to switch off.")
     parser.add_argument("--mutate", metavar="RULE|all", help="See that histories notice a rule's absence.")
     given = parser.parse_args()
@@ -37,7 +37,7 @@ def main() -> int:
 
 
 def sweep(seeds: range, live: str, off: frozenset[str]) -> int:
-    """Nine of ten histories are short where both sorts are wanted."""
+    """Prints what goes wrong, and how fast it was."""
     failed = 0
     totals: Counter[str] = Counter()
     spent: Counter[str] = Counter()
@@ -45,9 +45,9 @@ def sweep(seeds: range, live: str, off: frozenset[str]) -> int:
     gc.freeze()
     gc.disable()
     for number in range(seeds.start // SIZE, -(-seeds.stop // SIZE)):
-        sort = "short" if _is_short(number * SIZE, live) else "whole"
+        sort = sort_of(number) if live == "all" else live
         began = time.process_time_ns()
-        outcomes = play_family(number, sort == "short", off)
+        outcomes = play_family(number, sort, off)
         if number % _TIDY == 0:
             gc.collect()
         spent[sort] += time.process_time_ns() - began
@@ -59,10 +59,10 @@ def sweep(seeds: range, live: str, off: frozenset[str]) -> int:
                 failed += 1
                 print(line(seed, sort, outcome, off), flush=True)
     gc.enable()
-    for sort in ("short", "whole"):
+    for sort in SORTS:
         if totals[sort]:
             print(f"{totals[sort]} {sort} histories, {totals[sort] * 10**9 / spent[sort]:.0f} histories/s of one core")
-    histories, seconds = totals["short"] + totals["whole"], spent.total() / 10**9
+    histories, seconds = sum(totals[sort] for sort in SORTS), spent.total() / 10**9
     print(f"{totals['runs']} runs, {totals['crashes']} crashes, {totals['effects']} effects")
     print(f"{totals['excused']} histories with an excuse")
     print(f"{histories} histories in {seconds:.1f} s, {histories / seconds:.0f} histories/s of one core")
@@ -83,17 +83,13 @@ def mutate(rules: list[str], seeds: int) -> int:
 
 
 def _kills(rule: str, seeds: int) -> Iterator[str]:
-    """The histories that go wrong without the rule; every other family is of short ones."""
+    """The histories that go wrong without the rule; all sorts are asked alike."""
     off = frozenset({rule})
     for number in range(-(-seeds // SIZE)):
-        sort = "short" if number % 2 == 0 else "whole"
-        for seed, outcome in enumerate(play_family(number, sort == "short", off), number * SIZE):
+        sort = SORTS[number % len(SORTS)]
+        for seed, outcome in enumerate(play_family(number, sort, off), number * SIZE):
             if outcome.violations:
                 yield line(seed, sort, outcome, off)
-
-
-def _is_short(seed: int, live: str) -> bool:
-    return is_short(seed) if live == "both" else live == "short"
 
 
 def line(seed: int, sort: str, outcome: Outcome, off: frozenset[str] = frozenset()) -> str:
@@ -104,7 +100,8 @@ def line(seed: int, sort: str, outcome: Outcome, off: frozenset[str] = frozenset
 
 def show(seed: int, live: str, off: frozenset[str]) -> int:
     """The history by itself: what it has in common with its family is played again."""
-    given = play_family(seed // SIZE, _is_short(seed, live), off)[seed % SIZE].script
+    number, place = divmod(seed, SIZE)
+    given = play_family(number, sort_of(number) if live == "all" else live, off)[place].script
     if play(given, off).violations:
         given = shrink(given, off)
     outcome = play(given, off, keep_log=True)

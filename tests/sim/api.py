@@ -54,13 +54,13 @@ class Api:
         self.machine: Any = None
         self.things: dict[str, Thing] = {}
         self.removed: list[Thing] = []
-        self.made = 0
+        self.made: dict[str, int] = {}
         self.illegal: list[str] = []
 
     def twin(self) -> Api:
         twin = Api(self.is_unique, self.lag, self.ignores)
         twin.things = {name: thing.twin() for name, thing in self.things.items()}
-        twin.removed, twin.made, twin.illegal = list(self.removed), self.made, list(self.illegal)
+        twin.removed, twin.made, twin.illegal = list(self.removed), self.made.copy(), list(self.illegal)
         return twin
 
     def answer(self, call: Call, now: float) -> Answer:
@@ -103,7 +103,7 @@ class Api:
     def _create(self, sort: str, parent: str | None, body: dict[str, Any], now: float) -> Answer:
         if parent is not None and parent not in self.things:
             return GONE
-        name = f"{sort[:3]}{self.made + 1}"
+        name = f"{sort[:3]}{self.made.get(sort, 0) + 1}"
         if sort == _SERVERS:
             item, key = self._server(name, body), body["resourceUrl"]
         elif sort == _CLIENTS:
@@ -120,7 +120,7 @@ class Api:
         alike = self.alike(thing)
         if alike and self.is_unique:
             return TAKEN
-        self.made += 1
+        self.made[sort] = self.made.get(sort, 0) + 1
         self.things[name] = thing
         if alike and not self.machine.excuses:
             self.machine.violation(f"{key} was made twice: {', '.join(t.id for t in self.alike(thing))}")

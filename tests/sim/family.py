@@ -18,41 +18,46 @@ from tests.sim.script import Crash, kept, script
 SIZE = 64
 _DEEPEST = 3
 """Crashes after which something still happens by chance."""
-_FEW = 8
+_FEW = 16
 """Members of one tree where two processes may be at work, or one freezes: there the roots are what matters."""
-_CALM = 0.8
+_CALM = 0.9
 """The share of crashes after which nothing does: the situation that they leave is all that matters."""
+_CALM_AFTER_SEND = 0.7
+"""Of those with a write on its way."""
 
 
-def is_short(seed: int) -> bool:
-    """Nine of ten families are of short histories, where both sorts are wanted."""
-    return seed // SIZE % 10 != 0
+SORTS = ("short", "whole", "stored")
+"""Of histories: of MCP servers alone with a small provider, with all kinds and the real provider, or short ones over
+the real store."""
 
 
-def play_family(
-    number: int, is_short: bool, off: frozenset[str] = frozenset(), keep_log: bool = False
-) -> list[Outcome]:
+def sort_of(number: int) -> str:
+    """Of a family, where all sorts are wanted: nine of ten are short, or stored."""
+    return "whole" if number % 10 == 0 else "stored" if number % 50 == 25 else "short"
+
+
+def play_family(number: int, sort: str, off: frozenset[str] = frozenset(), keep_log: bool = False) -> list[Outcome]:
     """Its SIZE histories; the first is of the seed `number * SIZE`."""
     restore = switch_off(off)
     try:
-        return _Family(number, is_short, off, keep_log).outcomes()
+        return _Family(number, sort, off, keep_log).outcomes()
     finally:
         restore()
 
 
 class _Family:
-    def __init__(self, number: int, is_short: bool, off: frozenset[str], keep_log: bool) -> None:
-        self.first, self.is_short, self.off, self.keep_log = number * SIZE, is_short, off, keep_log
+    def __init__(self, number: int, sort: str, off: frozenset[str], keep_log: bool) -> None:
+        self.first, self.sort, self.off, self.keep_log = number * SIZE, sort, off, keep_log
         self.random = Random(number * 31 + 7)
         self.count = self.room = 0
-        self.longest_gap = 4 if is_short else 24
+        self.longest_gap = 24 if sort == "whole" else 4
         self.waiting: list[tuple[int, History]] = []
 
     def outcomes(self) -> list[Outcome]:
         found: dict[int, Outcome] = {}
         while len(found) < SIZE:
             if not self.waiting:
-                root = script(self.first + self.count, self.is_short)
+                root = script(self.first + self.count, self.sort != "whole", self.sort == "stored")
                 self.room = min(SIZE, self.count + (_FEW if root.rival or root.freeze_at else SIZE))
                 self.add(History(root, self.off, self.keep_log, self))
             place, history = self.waiting.pop(int(self.random.random() * len(self.waiting)))
@@ -65,11 +70,14 @@ class _Family:
 
     def sprout(self, history: History, process: Process) -> None:
         number, chance = history.machine.effects, self.random.random
-        if number and self.count < self.room:
-            is_calm = chance() < _CALM
+        more = self.count < self.room and len(history.crashed) < _DEEPEST
+        if number and more:
+            is_calm = chance() < (_CALM_AFTER_SEND if number == history.machine.left else _CALM)
             seed = 0 if is_calm else self.first + self.count + 1
             twin = history.twin(process, Crash(number, kept(chance()), seed))
             if twin is not None:
                 self.add(twin)
-        more = self.count < self.room and len(history.crashed) < _DEEPEST
-        history.asked_at = number + 1 + int(chance() * self.longest_gap) if more else 0
+        if not more:
+            history.asked_at = 0
+        elif history.asked_at <= number:
+            history.asked_at = number + 1 + int(chance() * self.longest_gap)

@@ -20,6 +20,7 @@ from random import Random
 from typing import Any, Protocol
 
 from reconciler.config.configuration import Configuration
+from reconciler.model.diagnostic import Refused
 from reconciler.okta.provider import OktaProvider
 from tests.sim.api import Api
 from tests.sim.applier import Report, run
@@ -29,6 +30,7 @@ from tests.sim.rules import switch_off
 from tests.sim.script import Crash, Script, goals
 from tests.sim.situation import situation
 from tests.sim.small import SmallProvider
+from tests.sim.stored import Tables
 
 PATIENCE = 60.0
 _ATTEMPTS = 6
@@ -86,10 +88,10 @@ class History:
     ) -> None:
         self.script = given
         api = Api(given.is_unique, given.lag, given.ignores)
-        self.machine = machine = Machine(api, Memory(given.expires, off), off)
+        self.machine = machine = Machine(api, Tables() if given.is_stored else Memory(given.expires), off)
         machine.chance, machine.watch = Random(given.seed * 7919 + 17).random, self._watch
-        machine.same_boot, machine.fates = given.same_boot, given.fates or ("429",)
-        machine.log = [] if keep_log else None
+        machine.same_boot, machine.disk, machine.fates = given.same_boot, given.disk, given.fates or ("429",)
+        machine.log, machine.asks = [] if keep_log else None, branching is not None
         self.crashed: tuple[Crash, ...] = ()
         self.branching, self.asked_at = branching, 0
         self.goal = self.attempt = self.runs = self.effects = 0
@@ -106,7 +108,7 @@ class History:
             return None
         twin = History.__new__(History)
         twin.machine = machine = self.machine.twin()
-        machine.watch = twin._watch
+        machine.watch, machine.asks = twin._watch, True
         twin.script, twin.branching, twin.asked_at = self.script, self.branching, 0
         twin.crashed, twin.effects = self.crashed, self.effects + self.machine.effects
         twin.goal, twin.attempt, twin.runs = self.goal, self.attempt, self.runs
@@ -131,11 +133,12 @@ class History:
         machine.run()
         while self._goes_on():
             machine.run()
-        self._conclude()
+        try:
+            self._conclude()
+        except Refused as refused:
+            machine.violation(f"the store is damaged: {refused}")
         for what in () if machine.had_stragglers or machine.excuses else machine.api.illegal:
             machine.violation(f"illegal: {what}")
-        if machine.memory.stale_writes and machine.is_strict:
-            machine.violation("a run without its lease wrote to the store")
         effects = self.effects + machine.effects
         told = machine.violations, machine.excuses
         machine.let_go()
@@ -153,7 +156,7 @@ class History:
         self.machine.mark = min([point for point in points if point > number], default=ENDLESS)
 
     def _watch(self, process: Process) -> None:
-        number = self.machine.effects
+        machine, number = self.machine, self.machine.effects
         if number >= ENDLESS:
             raise AssertionError("a history without end")
         if number == self.script.freeze_at and not self.crashed:
@@ -168,7 +171,7 @@ class History:
             self._crash(process, crash)
             if self.branching is not None and self._next_crash() is None:
                 self.branching.sprout(self, process)
-        elif self.branching is not None and self.asked_at == number:
+        elif self.branching is not None and number in (self.asked_at, machine.left):
             self.branching.sprout(self, process)
         self._set_mark()
 
@@ -177,7 +180,7 @@ class History:
         self.crashed = (*self.crashed, crash)
         self.is_calm, self.is_content = not crash.seed, False
         machine.chance = Random(crash.seed).random if crash.seed else _calm
-        machine.effects = 0
+        machine.effects = machine.left = 0
         process.kill(crash.kept)
 
     # Runs ---------------------------------------------------------------------------------------------------------
@@ -191,10 +194,13 @@ class History:
 
     def _process(self, after: float = 0.0) -> Process:
         self.runs += 1
-        step = self.script.step * (self.runs % 2 if self.script.same_boot else self.runs)
-        process = Process(self.machine, f"run{self.runs}", step)
+        process = Process(self.machine, f"run{self.runs}", self._step(self.runs))
         process.start(self._conversation(process), after)
         return process
+
+    def _step(self, number: int) -> float:
+        """What the wall clock of that run is moved by."""
+        return self.script.step * (number % 2 if self.script.same_boot else number)
 
     def _conversation(self, process: Process) -> Any:
         patience = 0.0 if "patience" in self.machine.off else PATIENCE
@@ -232,14 +238,15 @@ class History:
         """The last run, after everything that is on its way has arrived; and one more, which finds nothing to do."""
         machine, given = self.machine, self.script
         machine.rate, machine.storm_until, machine.chance, machine.mark = 0.0, 0.0, _calm, ENDLESS
-        self.branching, seen = None, []
+        machine.disk = (0.003,)
+        self.branching, machine.asks, seen = None, False, []
         for last in (False, True):
             if self.is_content and not last and not (machine.excuses or machine.had_stragglers or given.rival):
                 continue
             machine.rest((machine.now + 400.0) // _EPOCH * _EPOCH + _EPOCH)
-            here = situation(machine, Process(machine, "", given.step * (self.runs + 1)).moment())
+            here = situation(machine, machine.moment(self._step(self.runs + 1)))
             if here is not None:
-                seen.append((last, given.is_short, given.goals[self.goal], here))
+                seen.append((last, given.is_short, given.is_stored, given.goals[self.goal], here))
                 if seen[-1] in _known and machine.log is None and not machine.violations:
                     break
             process = self._process()
@@ -274,7 +281,8 @@ class History:
     def _require_applied(self, when: str, report: Report) -> None:
         """What is there is what was wanted, and what is recorded, unless the plan says that these two differ."""
         machine = self.machine
-        records = {r.id: r for r in machine.memory.snapshot.records.values()} if machine.memory.snapshot else {}
+        snapshot = machine.memory.snapshot
+        records = {r.id: r for r in snapshot.records.values()} if snapshot else {}
         there = machine.api.things
         wanted = self._configuration().resources
         if lost := sorted(records.keys() - there.keys()):
@@ -296,7 +304,8 @@ class History:
     def _require_told(self, report: Report) -> None:
         """Whatever is there twice is told of."""
         api = self.machine.api
-        records = self.machine.memory.snapshot.records.values() if self.machine.memory.snapshot else ()
+        snapshot = self.machine.memory.snapshot
+        records = snapshot.records.values() if snapshot else ()
         told = " ".join(d.summary for d in report.duplicates)
         for record in records:
             for twin in api.alike(api.things[record.id]) if record.id in api.things else ():

@@ -8,6 +8,7 @@ messages on their way) is data and can be copied: a machine can be gone on with 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 from random import Random
@@ -19,14 +20,12 @@ from reconciler.apply.waiting import Wait
 from reconciler.model.diagnostic import Refused
 from reconciler.ports import Call, Journal, Now, Read, Send, Sleep, Together
 from tests.sim.door import Door, Durable, Leaving, Turn
-from tests.sim.memory import TTL, Memory, Session
+from tests.sim.memory import TTL
 from tests.sim.network import EPOCH, PENDING, deliver, transmit
 
 if TYPE_CHECKING:
     from tests.sim.api import Api
 
-_DISK = (0.003, 0.003, 0.003, 0.003, 0.003, 1.5, 1.5, 40.0)
-"""Seconds that it may take to write something down."""
 FROZE = "a process froze between its last look at the lease and its send"
 ENDLESS = 50_000
 """Effects without a crash after which a history is taken to have no end."""
@@ -140,9 +139,9 @@ class Process:
         self.is_dead = self.is_done = False
         self.freezes_at = ""
         self.frozen_until = self.until = 0.0
-        self.session = Session(machine.memory)
+        self.session: Any = machine.memory.session()
         self.buffer: list[dict[str, Any]] = []
-        self.door = Door(self)
+        self.door: Door | None = None
         self.result: Any = None
         self.failure: Any = None
         self.undertaking: Any = None
@@ -161,7 +160,7 @@ class Process:
         return "" if self.machine.same_boot else datetime.fromtimestamp(self.wall_seconds(), UTC).isoformat()
 
     def moment(self) -> Moment:
-        return Moment(self.machine.now, "boot" if self.machine.same_boot else "another", self.wall_seconds())
+        return self.machine.moment(self.step)
 
     def wall_seconds(self) -> float:
         return EPOCH + self.machine.now + self.step + self.machine.step
@@ -184,9 +183,10 @@ class Process:
         machine.awaited -= 1
         if machine.log is not None:
             machine.said("crash", self.name)
-        if kept and self.buffer and self.session.fence == machine.memory.fence:
+        if kept and self.buffer:
             # What was not yet acknowledged may have reached the disk all the same, up to some entry.
-            self.session.append(self.buffer[: round(kept * len(self.buffer))])
+            with suppress(Refused):
+                self.session.append(self.buffer[: round(kept * len(self.buffer))])
         self.buffer = []
         if machine.memory.holder is self:
             if machine.memory.expires:
@@ -215,6 +215,10 @@ class Process:
 
     def remaining(self) -> float:
         return max(0.0, self.until - self.machine.now) if self.until else TTL
+
+    def renews(self) -> bool:
+        """Whether it is still renewing its lease."""
+        return not (self.is_dead or self.is_done or self.until or self.frozen_until > self.machine.now)
 
     def is_overtaken(self) -> bool:
         """Whether another run holds the lease, though this one had all it takes to notice in time."""
@@ -250,8 +254,7 @@ def _read(machine: Machine, fiber: Fiber, effect: Read) -> Any:
 
 
 def _send(machine: Machine, fiber: Fiber, effect: Send) -> Any:
-    process = fiber.process
-    return _Errand(fiber, _departure(fiber).send(effect.call, process.door), effect.purpose).begin()
+    return _Errand(fiber, _departure(fiber).send(effect.call, _door(fiber.process)), effect.purpose).begin()
 
 
 def _journal(machine: Machine, fiber: Fiber, effect: Journal) -> Any:
@@ -260,8 +263,14 @@ def _journal(machine: Machine, fiber: Fiber, effect: Journal) -> Any:
 
 def _departure(fiber: Fiber) -> Departure:
     if fiber.departure is None:
-        fiber.departure = fiber.process.door.departure()
+        fiber.departure = _door(fiber.process).departure()
     return fiber.departure
+
+
+def _door(process: Process) -> Door:
+    if process.door is None:
+        process.door = Door(process)
+    return process.door
 
 
 def _leaving(machine: Machine, fiber: _Errand, effect: Leaving) -> Any:
@@ -274,6 +283,9 @@ def _leaving(machine: Machine, fiber: _Errand, effect: Leaving) -> Any:
         return PENDING
     if machine.is_strict:
         machine.require_intent(process, fiber.purpose)
+    machine.left = machine.effects
+    if machine.asks:
+        machine.mark = machine.effects
     return transmit(machine, fiber, effect.call)
 
 
@@ -305,7 +317,7 @@ def _durable(machine: Machine, fiber: Fiber, effect: Durable) -> Any:
     process = fiber.process
     if "durable" in machine.off:
         return None
-    at = machine.now + _DISK[int(machine.chance() * len(_DISK))]
+    at = machine.now + machine.disk[int(machine.chance() * len(machine.disk))]
     if process.freezes_at == "intent":
         process.freezes_at = ""
         process.freeze()
@@ -422,13 +434,16 @@ class Machine:
 
     __slots__ = (
         "api",
+        "asks",
         "awaited",
         "chance",
+        "disk",
         "effects",
         "excuses",
         "fates",
         "had_stragglers",
         "is_strict",
+        "left",
         "log",
         "mark",
         "memory",
@@ -444,31 +459,35 @@ class Machine:
         "watch",
     )
 
-    def __init__(self, api: Api, memory: Memory, off: frozenset[str] = frozenset()) -> None:
+    def __init__(self, api: Api, memory: Any, off: frozenset[str] = frozenset()) -> None:
         self.api, self.memory, self.off = api, memory, off
         self.chance: Callable[[], float] = Random(0).random
         self.now = self.rate = self.step = self.storm_until = 0.0
         """`step` is what the wall clock has been moved by, `storm_until` when calls are no longer too many."""
         self.fates: tuple[str, ...] = ()
+        self.disk: tuple[float, ...] = (0.003,)
         self.same_boot, self.is_strict = True, not off
         self.excuses: list[str] = []
         self.violations: list[str] = []
         self.log: list[str] | None = None
-        self.awaited = self.number = self.effects = 0
-        """`awaited`: how many processes have neither come to their end nor died."""
+        self.asks = False
+        """Whether every write that leaves is marked."""
+        self.awaited = self.number = self.effects = self.left = 0
+        """`awaited`: how many processes have neither come to their end nor died; `left`: the effect at which the last
+        write left."""
         self.mark = ENDLESS
         self.watch: Callable[[Process], None] = _endless
         self.had_stragglers = False
         """Whether a change may have taken effect after its answer was given up: it can undo a later one."""
         self.queue: list[Event] = []
-        api.machine = self
+        api.machine = memory.machine = self
 
     def twin(self) -> Machine:
         """What outlives its processes; what belongs to these is left out."""
         twin = Machine(self.api.twin(), self.memory.twin(), self.off)
         twin.awaited = self.awaited
         twin.now, twin.rate, twin.step, twin.storm_until = self.now, self.rate, self.step, self.storm_until
-        twin.fates, twin.same_boot, twin.is_strict = self.fates, self.same_boot, self.is_strict
+        twin.fates, twin.disk, twin.same_boot = self.fates, self.disk, self.same_boot
         twin.had_stragglers, twin.number = self.had_stragglers, self.number
         if self.excuses:
             twin.excuses = list(self.excuses)
@@ -529,7 +548,12 @@ class Machine:
     def let_go(self) -> None:
         """Of what leads back here, so that nobody has to look for it once the machine isn't needed any more."""
         self.queue.clear()
-        self.watch, self.api.machine, self.memory.holder = _endless, None, None
+        self.watch, self.api.machine = _endless, None
+        self.memory.let_go()
+
+    def moment(self, step: float) -> Moment:
+        """By a process whose wall clock was moved by `step`."""
+        return Moment(self.now, "boot" if self.same_boot else "another", EPOCH + self.now + step + self.step)
 
     def said(self, *what: Any) -> None:
         if self.log is not None:

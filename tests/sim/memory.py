@@ -1,7 +1,7 @@
 """A store in memory, with a lease and a fence: what is durable outlives every process, what is not goes with its own.
 
-It keeps the rules of `reconciler.stores` (whose conformance tests hold the real ones to them); entries of a journal are
-what `reconciler.stores.journal_log` would have written as lines.
+A model of `reconciler.stores`, whose rules some histories play with the real thing (`tests.sim.stored`); entries of a
+journal are what `reconciler.stores.journal_log` would have written as lines.
 """
 
 from __future__ import annotations
@@ -21,28 +21,34 @@ Entry = dict[str, Any]
 class Memory:
     """`expires`: a lease ends by itself (as in a database); otherwise with its holder's life (as a lock of a file)."""
 
-    __slots__ = ("expires", "fence", "holder", "journal", "off", "seq", "snapshot", "stale_writes", "until")
+    __slots__ = ("expires", "fence", "holder", "journal", "machine", "seq", "snapshot", "until")
 
-    def __init__(self, expires: bool, off: frozenset[str]) -> None:
-        self.expires, self.off = expires, off
+    def __init__(self, expires: bool) -> None:
+        self.expires = expires
+        self.machine: Any = None
         self.snapshot: Snapshot | None = None
         self.journal: list[Entry] = []
         self.fence = 0
         self.holder: Any = None
         self.until = 0.0
         self.seq = 0
-        self.stale_writes = 0
 
     def twin(self) -> Memory:
-        twin = Memory(self.expires, self.off)
+        twin = Memory(self.expires)
         twin.snapshot, twin.journal, twin.fence, twin.holder = (
             self.snapshot,
             list(self.journal),
             self.fence,
             self.holder,
         )
-        twin.until, twin.seq, twin.stale_writes = self.until, self.seq, self.stale_writes
+        twin.until, twin.seq = self.until, self.seq
         return twin
+
+    def session(self) -> Session:
+        return Session(self)
+
+    def let_go(self) -> None:
+        self.machine = self.holder = None
 
 
 class Session:
@@ -63,8 +69,8 @@ class Session:
 
     def acquire(self, holder: Any, now: float) -> bool:
         memory = self.memory
-        held = memory.holder is not None and (not memory.expires or memory.until > now)
-        if held and "expiry" not in memory.off:
+        by = memory.holder
+        if by is not None and (not memory.expires or memory.until > now or by.renews()):
             return False
         memory.fence += 1
         memory.holder, memory.until = holder, now + TTL
@@ -104,12 +110,9 @@ class Session:
         memory = self.memory
         start = memory.seq if self.own is None else max(self.own, self.recovered)
         mine = [entry for entry in memory.journal if entry["seq"] >= start]
-        kept = [] if "keep" in memory.off else [e for told in unsettled(mine).values() for e in told]
-        memory.journal = sorted(kept, key=lambda entry: entry["seq"])
+        kept = [entry for told in unsettled(mine).values() for entry in told]
+        memory.journal = sorted(kept, key=lambda entry: entry["seq"]) if kept else []
 
     def _require(self) -> None:
-        if self.fence >= self.memory.fence:
-            return
-        if "fence" not in self.memory.off:
+        if self.fence < self.memory.fence:
             raise Refused([error("lock.lost", "another run has come to hold the workspace")])
-        self.memory.stale_writes += 1

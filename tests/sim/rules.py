@@ -13,6 +13,8 @@ from reconciler.apply.event import Outcome
 from reconciler.apply.undertaking import Undertaking
 from reconciler.apply.walker import Walk
 from reconciler.okta.family import Family
+from reconciler.stores.journal_log import JournalLog
+from reconciler.stores.sql import SqlMedium
 
 RULES = {
     "intent": "an intent is journalled before every send",
@@ -115,6 +117,18 @@ def _unproven(family: Family, target: Any, wanted: Any, since: Any = None) -> An
     return replace(seen, attributes={**seen.attributes, **wanted})
 
 
+def _forget_all(log: JournalLog) -> None:
+    if log.read():
+        log._medium.restart(b"")
+    log._link, log._recovered, log._own = None, 0, None
+
+
+def _over(medium: SqlMedium) -> Any:
+    """Every lease has expired."""
+    return (*_lease(medium)[:2], 0.0)
+
+
+_lease = SqlMedium._lease
 _account_for, _require_time = Departure._account_for, departure._require_time
 _recovering, _finish, _entry = bookkeeping.recovering, Walk.finish, Undertaking.entry
 _SWAPS: dict[str, tuple[tuple[Any, str, Any], ...]] = {
@@ -131,5 +145,8 @@ _SWAPS: dict[str, tuple[tuple[Any, str, Any], ...]] = {
     "kept-first": ((bookkeeping, "recovering", _kept_last),),
     "half": ((Walk, "finish", _forgetful),),
     "serial": ((Undertaking, "entry", _undated),),
+    "keep": ((JournalLog, "settle", _forget_all),),
+    "fence": ((SqlMedium, "_require_lease", lambda medium: None),),
+    "expiry": ((SqlMedium, "_lease", _over),),
     "sweep": ((sweep, "_warnings", lambda *given: iter(())),),
 }

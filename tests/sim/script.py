@@ -30,9 +30,13 @@ class Script:
     goals: tuple[int, ...]
     is_short: bool = False
     """Of MCP servers alone, with the small provider."""
+    is_stored: bool = False
+    """Over the real store in tables, not over its model."""
     crashes: tuple[Crash, ...] = ()
     rate: float = 0.0
     fates: tuple[str, ...] = FATES
+    disk: tuple[float, ...] = (0.003,)
+    """How many seconds it may take to write something down."""
     rival: float = 0.0
     """When a second run of the same configuration starts; 0 for never."""
     freeze_at: int = 0
@@ -51,17 +55,19 @@ class Script:
     same_boot: bool = True
 
 
+_DISKS = ((0.003,), (0.003,), (0.003, 1.5), (0.003, 1.5), (0.003, 55.0))
+_FATES = [fate for fate in FATES if fate != "twice"]
 _SHORT = ((0,), (0,), (0,), (0,), (0,), (0, 1), (0, 4), (2,))
 _WHOLE = ((0,), (0, 1), (0, 4), (2,), (3,), (3,), (3, 4))
 
 
-def script(seed: int, is_short: bool) -> Script:
+def script(seed: int, is_short: bool, is_stored: bool = False) -> Script:
     """Of a history without crashes, but where two processes may be at work at once: what is not to be copied there."""
     random = Random(seed)
     chance, choice = random.random, random.choice
     path = choice(_SHORT if is_short else _WHOLE)
     longest = 150 if 3 in path else 40 if path == (2,) else 22
-    two = chance() < 0.2
+    two = chance() < (0.6 if is_stored else 0.2)
     freezes = two or chance() < 0.05
     same_boot = chance() < 0.8
     doubles = chance() < 0.05
@@ -71,16 +77,18 @@ def script(seed: int, is_short: bool) -> Script:
         seed=seed,
         goals=path,
         is_short=is_short,
+        is_stored=is_stored,
         crashes=tuple(Crash(random.randrange(1, 2 * longest), kept(chance()), seed + 1) for _ in range(crashes)),
         rate=0.5 if doubles else choice((0.0, 0.1, 0.2, 0.4)),
-        fates=("twice",) if doubles else tuple(fate for fate in FATES if fate != "twice"),
+        fates=("twice",) if doubles else tuple(random.sample(_FATES, choice((1, 2, len(_FATES))))),
+        disk=choice(_DISKS),
         rival=random.uniform(0.01, choice((0.2, 5.0))) if two else 0.0,
         freeze_at=random.randrange(1, longest) if freezes else 0,
         freezes_at=choice(("", "intent", "lease")) if chance() > 0.05 else "send",
         is_unique=chance() < 0.3,
         lag=choice((0.0, 0.0, 1.0, 6.0)),
         ignores=0.1 if chance() < 0.1 else 0.0,
-        expires=chance() < 0.7,
+        expires=chance() < 0.5 or is_stored,
         # On one boot the wall clock may jump as it likes; between machines, ours are taken not to run ahead.
         step=choice((0.0, 0.0, -7200.0, 259_200.0 if same_boot else -60.0)),
         jump=(random.uniform(0.0, 3.0), choice((-7200.0, -30.0, 259_200.0 if same_boot else -60.0)))

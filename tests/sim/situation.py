@@ -15,7 +15,7 @@ from reconciler.apply.quarantine import Moment, seconds_left
 from reconciler.stores.journal_log import relevant
 from tests.sim.machine import Machine
 
-_IRRELEVANT = {"at", "count", "origin", "quarantine", "seq", "serial", "body_digest", "run_id"}
+_IRRELEVANT = {"at", "count", "origin", "quarantine", "seq", "serial", "body_digest", "run_id", "prev", "sha"}
 
 
 def situation(machine: Machine, now: Moment) -> tuple[Any, ...] | None:
@@ -25,14 +25,15 @@ def situation(machine: Machine, now: Moment) -> tuple[Any, ...] | None:
     if held or machine.awaited or machine.queue:
         return None
     snapshot = memory.snapshot
-    entries = relevant(memory.journal, snapshot.serial if snapshot else 0) if memory.journal else []
+    journal = memory.journal
+    entries = relevant(journal, snapshot.serial if snapshot else 0) if journal else []
     if any(seconds_left(entry, now) > 0 for entry in entries if entry["kind"] == "intent"):
         return None
     return (
         machine.off,
         api.is_unique,
         api.lag,
-        api.made,
+        tuple(api.made.items()),
         bool(machine.excuses),
         machine.now % 10_000,
         tuple([_thing(thing) for thing in api.things.values()]),
