@@ -22,6 +22,7 @@ TABLES = (
     "CREATE TABLE IF NOT EXISTS reconciler_leases (name TEXT PRIMARY KEY, fence INTEGER NOT NULL DEFAULT 0, "
     "holder TEXT NOT NULL DEFAULT '', epoch TEXT NOT NULL DEFAULT '', until REAL NOT NULL DEFAULT 0)",
 )
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
 _PATIENCE = 30.0
 """Seconds to wait for another transaction to end; they take milliseconds."""
 
@@ -76,6 +77,10 @@ class _Sqlite:
         with suppress(sqlite3.Error, AttributeError):
             # A transaction that could not be committed would otherwise stay open.
             self._connection.rollback()  # type: ignore[union-attr]
+        if getattr(problem, "sqlite_errorcode", 0) & 0xFF in _BUSY:
+            told = f"The state is locked: another process is in the middle of a write to {self.name}, and doesn't end"
+            way = f"It may stand still: `fuser {self.name}` names those that have it open. Wake it or end it."
+            return Refused([error("lock.held", told, way)])
         told = f"The database {self.name} can't be used: {problem}"
         way = "Make sure that it is a SQLite database on a local disk that can be written and is not full."
         return Refused([error("state.unwritable", told, way)])

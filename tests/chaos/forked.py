@@ -41,6 +41,16 @@ class Running:
         """What it has said."""
         return self._kept.with_suffix(".out").read_text("utf-8", "replace")
 
+    def is_stopped(self) -> bool:
+        """Whether it is neither running nor ended."""
+        try:
+            return Path(f"/proc/{self.pid}/stat").read_text("utf-8").rpartition(") ")[2][0] in "Tt"
+        except OSError:
+            return False
+
+    def is_running(self) -> bool:
+        return not self.is_stopped() and Path(f"/proc/{self.pid}").exists()
+
     def wait(self) -> Ended:
         """How it ended. One that takes too long is killed, and says so."""
         try:
@@ -83,9 +93,9 @@ class Forks:
         return self.start(place, *arguments, strike=strike).wait()
 
     @contextmanager
-    def served(self, place: Path) -> Iterator[Sandbox]:
+    def served(self, place: Path, *options: str) -> Iterator[Sandbox]:
         """A sandbox that outlives the runs against it."""
-        serving = self.start(place, *SERVE)
+        serving = self.start(place, *SERVE, *options)
         try:
             deadline = time.monotonic() + PATIENCE
             while not (match := re.search(r"listening on (http://\S+)\n", serving.so_far())):

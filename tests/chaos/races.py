@@ -1,8 +1,9 @@
 """`python -m tests.chaos.races`: two real processes change the same configuration at the same instant, again and again.
 
-The rounds make everything, give it another name, and unmake it. In some of them one of the two is killed on the way, or
-stopped until its lease is over and somebody else has taken over, and then woken. After each round there must be exactly
-one object for each resource, or none, recorded under its id, and nothing left to do.
+The rounds make everything, give it another name, and unmake it. In some of them whoever comes first is killed on the
+way, at one of its system calls, or stopped there until its lease is over and somebody else has taken over, and then
+woken. After each round there must be exactly one object for each resource, or none, recorded under its id, and nothing
+left to do.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 from random import Random
@@ -26,72 +28,78 @@ import pytest
 from tests.chaos.aftermath import APPLY, DESTROY, HELD, PATIENT, Aftermath, Project
 from tests.chaos.forked import Running, forks
 from tests.chaos.places import KINDS, store
+from tests.chaos.shim import How, Strike
 from tests.chaos.stage import Ended, Sandbox, memory
 
 _MODES = ("race", "race", "race", "race", "wait", "wait", "kill", "kill", "stop")
-_SECONDS = 0.5
-"""An apply takes about so long; somewhere in it one of the two is killed or stopped."""
+_STRIKES = {"kill": (How.BEFORE,), "stop": (How.STOP,)}
+_CALLS = 400
+"""So many system calls has a run at least of which that isn't known yet; at one of them it is killed or stopped."""
+_MOMENT = 0.5
 
 
+@dataclass
 class Races(Aftermath):
+    calls: dict[int, int] = field(default_factory=dict)
+    """How many system calls a whole run has, by what its round is for."""
+
     def play(self, project: Project, number: int, seed: int, mode: str = "") -> None:
         """One round; by chance of this mode or that if none is given."""
         random = Random(f"{seed}:{number}")
         mode = mode or random.choice(_MODES)
-        project.verb = DESTROY if number % 3 == 2 else APPLY
-        project.about = f"round {number}, {mode}, {project.verb[0]}"
-        self.configure(project, f"n{number}" if number % 3 == 1 else "")
-        ended = self._race(project, mode, random)
+        turn = number % 3
+        project.verb = DESTROY if turn == 2 else APPLY
+        self.configure(project, f"n{number}" if turn == 1 else "")
+        strike = Strike(random.randint(1, self.calls.get(turn, _CALLS)), *_STRIKES.get(mode, (How.COUNT,)))
+        project.about = f"round {number}, {mode} ({strike}), {project.verb[0]}"
+        ended = self._race(project, mode, strike, random)
         for one in ended:
             self.listen(project, one)
             self.tally.add(f"ended with {one.code}")
+            if one.report is not None and one.code == 0:
+                self.calls[turn] = max(self.calls.get(turn, 0), one.report.total)
+        self.tally.add(f"{mode} that came to it", any(one.report is not None and one.report.call for one in ended))
         self._require_codes(project, mode, ended)
-        if mode in ("kill", "stop"):
+        if mode in _STRIKES:
             self.settle(project)
         else:
             self.require_order(project)
         self.tally.add("rounds")
-        self.tally.add(f"of {mode}")
+        self.tally.add(f"rounds of {mode}")
 
-    def _race(self, project: Project, mode: str, random: Random) -> list[Ended]:
+    def _race(self, project: Project, mode: str, strike: Strike, random: Random) -> list[Ended]:
         patient = (PATIENT,) if mode == "wait" else ()
-        runs = self._together(project.here, *project.verb, *patient)
-        if mode in ("kill", "stop"):
-            time.sleep(random.random() * _SECONDS)
-            disturbed = random.choice(runs)
-            if mode == "kill":
-                disturbed.send(signal.SIGKILL)
-            else:
-                return [*self._woken(project, runs, disturbed), *(run.wait() for run in runs)]
-        return [run.wait() for run in runs]
+        runs = self._together(project.here, strike, *project.verb, *patient)
+        others = self._while_stopped(project, runs, random) if mode == "stop" else []
+        return [*others, *(run.wait() for run in runs)]
 
-    def _woken(self, project: Project, runs: Sequence[Running], disturbed: Running) -> list[Ended]:
-        """What those ended with who came while one was stopped, for longer than its lease."""
-        disturbed.send(signal.SIGSTOP)
-        try:
-            if not self.lease:
-                time.sleep(_SECONDS)
-                return [self.forks.run(project.here, *project.verb)]
-            third = self.forks.start(project.here, *project.verb, PATIENT)
-            time.sleep(self.lease + 2 * _SECONDS)
-            disturbed.send(signal.SIGCONT)
-            return [third.wait()]
-        finally:
-            disturbed.send(signal.SIGCONT)
+    def _while_stopped(self, project: Project, runs: Sequence[Running], random: Random) -> list[Ended]:
+        """What somebody ended with who came while those stood still, for longer than their lease; now they go on."""
+        while any(run.is_running() for run in runs):
+            time.sleep(0.01)
+        third = self.forks.start(project.here, *project.verb, *((PATIENT,) if self.lease else ()))
+        ended = []
+        if random.random() < _MOMENT:
+            ended.append(third.wait())
+        else:
+            time.sleep(self.lease + random.random() * _MOMENT)
+        for run in runs:
+            run.send(signal.SIGCONT)
+        return ended or [third.wait()]
 
     def _require_codes(self, project: Project, mode: str, ended: Sequence[Ended]) -> None:
         codes = Counter(one.code for one in ended)
         allowed = {"race": {0, HELD}, "wait": {0}, "kill": {0, HELD, -signal.SIGKILL}, "stop": {0, HELD}}[mode]
-        if not codes.keys() <= allowed or (mode != "kill" and not codes[0]):
+        if not codes.keys() <= allowed or (mode in ("race", "wait") and not codes[0]):
             told = "\n".join(one.told[-800:] for one in ended if one.code)
             self.tally.complain(project.about, f"they end with {sorted(codes.elements())}: {told}")
 
-    def _together(self, place: Path, *arguments: str) -> list[Running]:
+    def _together(self, place: Path, strike: Strike, *arguments: str) -> list[Running]:
         """Two that begin at the same instant, when both are ready."""
         path = self.place / f"gate{next(self._names)}"
         with path.open("wb") as gate:
             flock(gate, LOCK_EX)
-            runs = [self.forks.start(place, *arguments, gate=str(path)) for _ in range(2)]
+            runs = [self.forks.start(place, *arguments, strike=strike, gate=str(path)) for _ in range(2)]
             while path.stat().st_size < len(runs):
                 time.sleep(0.001)
         path.unlink()

@@ -30,7 +30,7 @@
 enum kind { WRITE, PWRITE, FSYNC, FDATASYNC, TRUNCATE, OPEN, RENAME, LINK, UNLINK, MKDIR, LOCK, CONNECT, SEND, WAIT, KINDS };
 static const char *const NAMES[KINDS] = {"write", "pwrite", "fsync", "fdatasync", "truncate", "open", "rename",
                                          "link", "unlink", "mkdir", "lock", "connect", "send", "wait"};
-enum how { COUNT, BEFORE, AFTER, TORN, ERROR, ERRORS };
+enum how { COUNT, BEFORE, AFTER, TORN, STOP, ERROR, ERRORS };
 
 /* What tests/chaos/shim.py reads. */
 struct report {
@@ -51,8 +51,8 @@ int chaos_kinds(void) { return KINDS; }
 const char *chaos_name(int kind) { return NAMES[kind]; }
 
 /* 0, or -1 if the report can't be kept at `path`. The process is struck at the `number`th call of the kinds in
-   `kinds` (bits), of those on files only if asked so: before it, after it, after half of it is written, or by it and,
-   with ERRORS, all after it failing with the errno `error`. */
+   `kinds` (bits), of those on files only if asked so: killed before it, after it, after half of it is written; stopped
+   before it; or by it and, with ERRORS, all after it failing with the errno `error`. */
 int chaos_arm(const char *path, int64_t number, int manner, int error, uint64_t kinds, int on_files) {
     int fd = syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0 || syscall(SYS_ftruncate, fd, sizeof *report) != 0) return -1;
@@ -101,6 +101,10 @@ static enum how meet(enum kind kind, int fd, const char *path) {
         }
     }
     if (fate == BEFORE) die();
+    if (fate == STOP) {
+        fate = COUNT;
+        syscall(SYS_kill, getpid(), SIGSTOP);
+    }
     errno = saved;
     return fate;
 }

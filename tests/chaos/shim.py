@@ -37,9 +37,11 @@ class How(IntEnum):
     """Killed when the call was carried out, before it returns."""
     TORN = 3
     """Killed when half of the data was written."""
-    ERROR = 4
+    STOP = 4
+    """Stopped before the call."""
+    ERROR = 5
     """The call fails."""
-    ERRORS = 5
+    ERRORS = 6
     """It fails, and so do all after it."""
 
 
