@@ -11,7 +11,7 @@ from typing import Any
 
 from reconciler.diff import ABSENT, differences, is_alike
 from reconciler.kinds import kinds
-from reconciler.model.diagnostic import Diagnostic, warning
+from reconciler.model.diagnostic import Cause, Diagnostic, warning
 from reconciler.model.resource import Observed, Record
 
 _EMPTY: tuple[Any, ...] = (ABSENT, None, "", [], {})
@@ -30,7 +30,9 @@ def settle_update(record: Record, meant: Record, seen: Observed) -> tuple[Record
     if len(done) == len(changed) and not unseen:
         told = f"An earlier run did not see the end of updating {record.address}; it was done, and is recorded now"
         kept = replace(meant, id=record.id, handle=record.handle, status=seen.status)
-        return kept, warning("recovery.updated", told, address=record.address)
+        every = "An earlier run did not see the end of its updates; they were done, and are recorded now"
+        note = warning("recovery.updated", told, address=record.address)
+        return kept, replace(note, cause=Cause(every, record.address, head=""))
     attributes, touched = dict(record.attributes), []
     for name in changed:
         if name not in done and _shows(record, seen, name):

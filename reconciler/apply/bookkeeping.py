@@ -27,7 +27,7 @@ from reconciler.apply.edit import amend, decode_edit
 from reconciler.apply.journal import Entry, edits_of
 from reconciler.apply.observing import OBSERVING, observe
 from reconciler.apply.quarantine import Moment
-from reconciler.apply.recovery import Recovered, find_out
+from reconciler.apply.recovery import Recovered, find_out, longest_wait
 from reconciler.apply.sweep import find_duplicates
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.resource import Observed
@@ -145,7 +145,8 @@ def recovering(
     entries = yield Tail()
     if not entries:
         return Recovered(snapshot), None
-    doing = "Finding out in {live} what became of an interrupted run"
+    seconds = longest_wait(entries, now)
+    doing = "Finding out what became of an interrupted run" + (f" ({seconds:.0f} s at most)" if seconds >= 1 else "")
     found, observed = yield Ask(find_out(snapshot, entries, provider, now), doing)
     if not is_ours:
         return found, observed

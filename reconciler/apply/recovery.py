@@ -16,7 +16,7 @@ from reconciler.apply.quarantine import Moment, seconds_left
 from reconciler.apply.record import decode_record
 from reconciler.kinds import kinds
 from reconciler.model.address import Address
-from reconciler.model.diagnostic import Diagnostic, warning
+from reconciler.model.diagnostic import Cause, Diagnostic, warning
 from reconciler.model.resource import Observed, Record
 from reconciler.model.snapshot import Snapshot
 from reconciler.ports import Conversation, Now, Provider, Sleep
@@ -133,11 +133,7 @@ class _Recovery:
         self.records[address] = replace(
             meant, id=match.id, handle=match.handle, status=match.status, fingerprint=match.fingerprint
         )
-        return warning(
-            "recovery.adopted",
-            f"An earlier run was interrupted while creating {address}; it was made, as {match.id}, and is recorded now",
-            address=address,
-        )
+        return _made(address, match.id)
 
     def _settle_change(self, record: Record, told: Sequence[Entry], intent: Entry) -> Diagnostic | None:
         """Of what is recorded. Were the change to come after this look, it would undo what the next plan is made of: it
@@ -175,12 +171,30 @@ class _Recovery:
             self.wait = max(self.wait, *(seconds_left(entry, self.now) for entry in may_come), 0.0)
         if failures:
             return _failed(address, ", ".join(sorted(set(failures.values()))))
-        return warning(
-            "recovery.not-made",
-            f"An earlier run was interrupted while creating {address}; that did not happen",
-            "The next apply creates it.",
-            address=address,
-        )
+        return _not_made(address)
+
+
+def longest_wait(entries: Iterable[Entry], now: Moment) -> float:
+    """Seconds after which nothing that the entries announce may still come, if nobody says before what became of it."""
+    return max((seconds_left(e, now) for told in unsettled(entries).values() for e in unheard(told)), default=0.0)
+
+
+def _made(address: Address, identity: str) -> Diagnostic:
+    told = f"An earlier run was interrupted while creating {address}; it was made, as {identity}, and is recorded now"
+    every = "An earlier run was interrupted; what it was creating was made, and is recorded now"
+    return replace(
+        warning("recovery.adopted", told, address=address), cause=Cause(every, f"{address}, as {identity}", head="")
+    )
+
+
+def _not_made(address: Address) -> Diagnostic:
+    told, way = (
+        f"An earlier run was interrupted while creating {address}; that did not happen",
+        "The next apply creates",
+    )
+    every = "An earlier run was interrupted; some of what it was creating was not made"
+    found = warning("recovery.not-made", told, f"{way} it.", address=address)
+    return replace(found, cause=Cause(every, address, f"{way} them.", head=""))
 
 
 def _unfinished(address: Address) -> Diagnostic:
@@ -203,11 +217,9 @@ def _failed(address: Address, why: str) -> Diagnostic:
 
 
 def _deleted(address: Address) -> Diagnostic:
-    return warning(
-        "recovery.deleted",
-        f"An earlier run was interrupted while deleting {address}; it is gone, and is no longer recorded",
-        address=address,
-    )
+    told = f"An earlier run was interrupted while deleting {address}; it is gone, and is no longer recorded"
+    every = "An earlier run was interrupted; what it was deleting is gone, and is no longer recorded"
+    return replace(warning("recovery.deleted", told, address=address), cause=Cause(every, address, head=""))
 
 
 def _parent_id(records: Mapping[Address, Record], address: Address) -> str | None:

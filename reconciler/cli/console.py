@@ -78,6 +78,8 @@ class Console(ABC):
         return 1
 
 
+_SILENCE = 3.0
+"""Seconds after which it is said, where no line can be written over again, what is being waited for."""
 _UNANSWERED = error(
     "usage.approval",
     "Nobody is there to approve the changes",
@@ -99,6 +101,7 @@ class TextConsole(Console):
         super().__init__(out, err)
         self._compact = compact_warnings
         self._waiting = False
+        self._announced = ""
         self._has_begun = False
         self._blamed: dict[str, str] = {}
 
@@ -112,6 +115,9 @@ class TextConsole(Console):
             self._waiting = True
             text = f"{doing}... {elapsed:.0f}s"
             self.err.write(f"\r{text[: (self.err.page.width or 80) - 1]}\x1b[K", end="")
+        elif elapsed >= _SILENCE and doing != self._announced:
+            self._announced = doing
+            self.err.write(f"{doing}...")
 
     def show(self, plan: Plan) -> None:
         from reconciler.render.plan_text import render_plan

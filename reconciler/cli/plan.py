@@ -24,6 +24,7 @@ from reconciler.cli.planning import plan_options, request_of
 from reconciler.model.diagnostic import exit_code
 from reconciler.plan.document import Plan
 from reconciler.plan_files import written_plan
+from reconciler.render.page import Page
 from reconciler.render.summary import count
 
 CHANGES = 2
@@ -48,7 +49,7 @@ def command(console: Console, **flags: Any) -> int:
     console.show(made)
     if flags["out"]:
         write_file(Path(flags["out"]), written_plan(project_of(flags), made))
-    console.note(_advice(made, flags["out"]))
+    console.note(_advice(made, flags["out"], console.out.page))
     if code := exit_code(made.diagnostics):
         return code
     return CHANGES if flags["detailed_exitcode"] and has_changes(made) else 0
@@ -61,9 +62,10 @@ def has_changes(made: Plan) -> bool:
     return bool(made.steps) or not count(made.changes).is_empty
 
 
-def _advice(made: Plan, out: str | None) -> str:
+def _advice(made: Plan, out: str | None, page: Page) -> str:
     if out:
         return f"\nSaved the plan to {out}. To perform exactly these actions:\n    {program()} apply {out}"
     if not has_changes(made) or not made.is_applyable:
         return ""
-    return "\nNote: the plan was not saved (-out), so apply will make it anew and may find something else to do."
+    told = "Note: the plan was not saved (-out), so apply will make it anew and may find something else to do."
+    return "\n" + "\n".join(page.wrap(told))

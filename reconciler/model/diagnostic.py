@@ -31,11 +31,12 @@ class Span:
 @dataclass(frozen=True, slots=True)
 class Cause:
     """What several diagnostics may have in common, so that people need be told only once. `told` and `advice` are
-    summary and detail without what this one is about; that is `hinders`, with a verb (`activate mcp_server.todo`)."""
+    summary and detail without what this one is about; that is `item`, a line in a list under `head`."""
 
     told: str
-    hinders: str
+    item: str
     advice: str = ""
+    head: str = "What couldn't be done because of it:"
 
 
 @dataclass(frozen=True, slots=True)

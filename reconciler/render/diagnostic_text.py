@@ -8,7 +8,7 @@ from reconciler.model.diagnostic import Diagnostic, Span
 from reconciler.render.page import Page, listing, safe, safe_lines
 
 _MOST = 20
-"""Lines of what one cause hinders."""
+"""Lines of what has one cause."""
 _FRAMES = {True: ("╷", "│ ", "╵"), False: (",", "| ", "'")}
 
 
@@ -41,7 +41,7 @@ def render_diagnostics(diagnostics: Iterable[Diagnostic], page: Page, compact_wa
 
 
 def folded(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Those of one cause as one diagnostic, in the place of the first: all that it hinders, and what to do about it."""
+    """Those of one cause as one diagnostic, in the place of the first: all they are about, and what to do about it."""
     groups: dict[object, list[Diagnostic]] = {}
     for index, diagnostic in enumerate(diagnostics):
         cause = diagnostic.cause
@@ -51,10 +51,10 @@ def folded(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 def _folded(group: list[Diagnostic]) -> Diagnostic:
     causes = [diagnostic.cause for diagnostic in group if diagnostic.cause]
-    hindered = list(dict.fromkeys(cause.hinders for cause in causes))
-    more = [f"  and {len(hindered) - _MOST} more"] if len(hindered) > _MOST else []
-    lines = ["What couldn't be done because of it:", *(f"  {each}" for each in hindered[:_MOST]), *more]
-    detail = "\n".join([*lines, causes[0].advice])
+    items = list(dict.fromkeys(cause.item for cause in causes))
+    more = [f"  and {len(items) - _MOST} more"] if len(items) > _MOST else []
+    lines = [causes[0].head, *(f"  {item}" for item in items[:_MOST]), *more, causes[0].advice]
+    detail = "\n".join(filter(None, lines))
     return Diagnostic(group[0].severity, group[0].code, causes[0].told, detail)
 
 

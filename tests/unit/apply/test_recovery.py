@@ -13,7 +13,7 @@ from reconciler.apply.event import Outcome
 from reconciler.apply.journal import unsettled
 from reconciler.apply.quarantine import Moment
 from reconciler.apply.record import encode_record
-from reconciler.apply.recovery import recover
+from reconciler.apply.recovery import longest_wait, recover
 from reconciler.apply.walker import Walk
 from reconciler.apply.worker import perform_step
 from reconciler.model.lifecycle import State
@@ -21,6 +21,7 @@ from reconciler.model.resource import Observed, Record, Resource
 from reconciler.model.snapshot import Snapshot
 from reconciler.plan.document import Plan
 from reconciler.ports import Conversation, Journal, Now, Read, Send, Sleep, Together
+from reconciler.render.diagnostic_text import folded
 from tests.unit.apply.stage import (
     SECRET,
     FakeProvider,
@@ -185,6 +186,24 @@ def test_what_is_not_there_did_not_happen() -> None:
     found = recover(snapshot_of(), [intent(server("a"))], [observed(server("b"))])
     assert found.snapshot.records == {}
     assert codes(found) == ["recovery.not-made"]
+
+
+def test_people_are_told_once_of_all_that_an_interrupted_run_made() -> None:
+    entries = [intent(server(name)) for name in "abcd"]
+    found = recover(snapshot_of(), entries, [observed(server("a"), "id1"), observed(server("b"), "id2")])
+    assert len(found.notes) == 4
+    made, not_made = folded(found.notes)
+    assert made.summary == "An earlier run was interrupted; what it was creating was made, and is recorded now"
+    assert made.detail.splitlines() == ["  mcp_server.a, as id1", "  mcp_server.b, as id2"]
+    assert not_made.detail.splitlines() == ["  mcp_server.c", "  mcp_server.d", "The next apply creates them."]
+
+
+def test_how_long_it_can_take_to_find_out_is_known_beforehand() -> None:
+    now = Moment(100.0, "boot", 0.0)
+    heard = intent(server("a"), count=99.0, origin="boot", quarantine=50.0)
+    entries = [heard, {**heard, "kind": "refused"}, intent(server("b"), count=90.0, origin="boot", quarantine=65.0)]
+    assert longest_wait(entries, now) == 55.0
+    assert longest_wait(entries[:2], now) == 0.0
 
 
 def test_two_candidates_are_left_to_the_user() -> None:

@@ -4,6 +4,7 @@ import io
 
 import pytest
 
+from reconciler.cli.console import TextConsole
 from reconciler.cli.screen import Screen, open_screen
 from reconciler.render.page import Page
 
@@ -61,3 +62,12 @@ def test_what_the_stream_can_not_encode_is_spelled_out() -> None:
     screen = open_screen(io.TextIOWrapper(raw, "ascii"), {}, False)
     screen.write("naïve")
     assert raw.getvalue() == b"na\\xefve\n" and not screen.page.unicode
+
+
+def test_a_long_wait_is_told_once_where_no_line_can_be_written_over_again() -> None:
+    out, err = Screen(io.StringIO(), Page()), io.StringIO()
+    console = TextConsole(out, Screen(err, Page()), compact_warnings=False)
+    for elapsed in (1.0, 2.0, 3.0, 4.0):
+        console.wait("Observing the org", elapsed)
+    console.wait("Finding out", 3.0)
+    assert err.getvalue() == "Observing the org...\nFinding out...\n"
