@@ -19,6 +19,8 @@ from reconciler.ports import Holder
 from reconciler.stores.medium import Held, Lost, Medium
 
 LEASE_SECONDS = 120.0
+_LAST_WORDS = 5.0
+"""Seconds for which the end of a run waits for a renewal that is under way."""
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -53,7 +55,10 @@ class HeldLease:
         """Give it back; if that can't be said to the store, it ends by itself."""
         self._ended.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_LAST_WORDS)
+        if self._thread.is_alive():
+            # The store hangs, and would hang at this, too.
+            return
         with suppress(Refused, Lost):
             self._medium.release()
 

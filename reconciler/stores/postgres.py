@@ -19,6 +19,7 @@ from reconciler.model.diagnostic import Refused, error
 from reconciler.model.secret import Secret
 from reconciler.ports import Holder
 from reconciler.stores.medium import Held, Lost, Overtaken
+from reconciler.stores.patience import cut_after
 from reconciler.stores.sql import SqlMedium
 
 _MISSING = (
@@ -53,6 +54,8 @@ _HOLDER = (
     "((classid::bigint << 32) | objid::bigint) = ? AND "
     "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
+_LONGEST = 90.0
+"""Seconds that a transaction may take: more than any statement waits for a lock."""
 _TERRAFORM_CREATION = -1
 _TITLE = "reconciler"
 _SHUTDOWN = "57P"
@@ -197,7 +200,7 @@ class _Postgres:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        with self._lock:
+        with self._lock, cut_after(_LONGEST, self._socket):
             try:
                 with ExitStack() as stack:
                     self._begin(stack)
@@ -206,6 +209,12 @@ class _Postgres:
                 if (problem.sqlstate or _SHUTDOWN).startswith(_SHUTDOWN):
                     self.close()
                 raise self._refused(problem) from None
+
+    def _socket(self) -> int | None:
+        try:
+            return self._connection.fileno() if self._connection is not None else None
+        except psycopg.Error:
+            return None
 
     def _begin(self, stack: ExitStack) -> None:
         """A connection that turns out to be broken before anything was said over it is replaced unnoticed."""
