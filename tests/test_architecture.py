@@ -56,7 +56,7 @@ THIRD_PARTY = {
     "jwt": ("okta", "sandbox"),
     "keyring": ("secrets.key_ring",),
     "networkx": ("graph", "plan.lowering", "model.lifecycle"),
-    "obstore": ("stores.object",),
+    "obstore": ("stores.bucket", "stores.object"),
     "psycopg": ("stores.postgres",),
     "pydantic": ("model", "kinds", "config", "plan", "apply", "stores"),
     "pydantic_core": ("config",),

@@ -16,21 +16,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
 from threading import RLock
 from time import sleep
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
 import obstore
 from obstore.exceptions import BaseError, GenericError, NotSupportedError, PermissionDeniedError, UnauthenticatedError
-from obstore.store import ObjectStore, from_url
+from obstore.store import ObjectStore
 
-from reconciler.config.settings import ObjectStoreSettings
 from reconciler.model.diagnostic import Refused, error
 from reconciler.ports import Holder, T
+from reconciler.stores.bucket import get, heeds_conditions
 from reconciler.stores.lease import decode_holder, encode_holder, not_held, other
-from reconciler.stores.medium import Held, Kept, Lost, Overtaken, Resolve
+from reconciler.stores.medium import Held, Kept, Lost, Overtaken
 from reconciler.stores.object_head import Head
 
 _ATTEMPTS = 5
@@ -38,26 +37,8 @@ _PAUSE = 0.1
 """Seconds before the second attempt; twice as many before each further one."""
 _RESOLUTION = 2.0
 """Seconds by which the times that a bucket tells may be off: they are whole ones."""
+_HEEDLESS = "it ignores the condition of a conditional write, so two runs could overwrite each other's state there"
 _WAY = "Check state.object, the credentials, and what they permit. Then run the command again."
-
-
-def open_bucket(settings: ObjectStoreSettings, resolve: Resolve) -> ObjectStore:
-    """The bucket; nothing is asked of it yet. A conditional write is never repeated behind our back."""
-    secrets = {name: resolve(reference).reveal() for name, reference in settings.secrets.items()}
-    client = {"allow_http": "true"} if settings.options.get("allow_http") == "true" else {}
-    options = {name: value for name, value in settings.options.items() if name != "allow_http"}
-    try:
-        # Typed for one cloud at a time.
-        open_any = cast(Callable[..., ObjectStore], from_url)
-        return open_any(
-            settings.url,
-            config={**options, **secrets},
-            client_options={"timeout": "30s", "connect_timeout": "10s", **client},
-            retry_config={"max_retries": 0, "retry_timeout": timedelta(seconds=30)},
-        )
-    except (BaseError, ValueError) as problem:
-        told = f"The bucket {settings.url} can't be opened: {type(problem).__name__}"
-        raise Refused([error("config.object", told, "See state.object: its url, options and secrets.")]) from None
 
 
 class ObjectMedium:
@@ -202,7 +183,7 @@ class ObjectMedium:
     def _head(self) -> tuple[Head, Any]:
         """What counts now, and the condition on which it may be changed."""
         path = f"{self._workspace}/head.json"
-        found = self._asked(lambda: _get(self._bucket, path))
+        found = self._asked(lambda: get(self._bucket, path))
         if found is None:
             return Head(), "create"
         data, meta = found
@@ -220,6 +201,8 @@ class ObjectMedium:
                 head, condition = self._head()
                 self._require_lease(head)
                 wanted = change(head)
+                if condition == "create" and not heeds_conditions(self._bucket, f"{self._workspace}/clock"):
+                    raise self._unwritable(_HEEDLESS)
                 if wanted == head or self._put(wanted, condition):
                     return head, wanted
                 sleep(_PAUSE * 2**attempt)
@@ -251,7 +234,7 @@ class ObjectMedium:
         raise self._unwritable("it doesn't answer")
 
     def _read(self, path: str) -> bytes | None:
-        found = self._asked(lambda: _get(self._bucket, path))
+        found = self._asked(lambda: get(self._bucket, path))
         return found[0] if found is not None else None
 
     def _forget(self, paths: list[str]) -> None:
@@ -286,11 +269,3 @@ class ObjectMedium:
 
     def _unwritable(self, why: str) -> Refused:
         return Refused([error("state.unwritable", f"{self.name} can't be written: {why}", _WAY)])
-
-
-def _get(bucket: ObjectStore, path: str) -> tuple[bytes, Any] | None:
-    try:
-        found = obstore.get(bucket, path)
-        return bytes(found.bytes()), found.meta
-    except FileNotFoundError:
-        return None

@@ -86,7 +86,8 @@ class Shelf:
             return PostgresMedium(self.resolve(settings.postgres.url), settings.postgres.schema_name, workspace)
         if settings.object is not None:
             with _extra("object"):
-                from reconciler.stores.object import ObjectMedium, open_bucket
+                from reconciler.stores.bucket import open_bucket
+                from reconciler.stores.object import ObjectMedium
             return ObjectMedium(open_bucket(settings.object, self.resolve), workspace)
         if settings.http is not None:
             from reconciler.stores.http import HttpMedium

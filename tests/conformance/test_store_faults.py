@@ -15,10 +15,11 @@ from reconciler.model.secret import Secret
 from reconciler.stores import http as http_module
 from reconciler.stores import object as object_module
 from reconciler.stores import postgres as postgres_module
+from reconciler.stores.bucket import open_bucket
 from reconciler.stores.http import HttpMedium
 from reconciler.stores.kept import KeptStore
 from reconciler.stores.lease import new_holder
-from reconciler.stores.object import ObjectMedium, open_bucket
+from reconciler.stores.object import ObjectMedium
 from reconciler.stores.postgres import PostgresMedium
 from reconciler.stores.sql import SqlMedium
 from tests.conformance.servers import azure_settings, bucket_settings, postgres_url
@@ -187,6 +188,18 @@ def test_a_conflict_that_is_over_a_moment_later_is_no_conflict(mark: bytes) -> N
     with s3(wire) as store:
         live(store)
     assert wire.met == 2
+
+
+@pytest.mark.parametrize("condition", [b"if-none-match", b"if-match"])
+def test_a_bucket_that_ignores_conditions_is_not_written_to(condition: bytes) -> None:
+    """As servers do that speak S3 and are older than its conditional writes."""
+    wire = Wire(condition, "heedless", 10_000)
+    with s3(wire) as store:
+        for act in (lambda: store.write(snapshot(1)), lambda: store.lock("apply", 0).__enter__()):
+            assert refusal(act) == "state.unwritable"
+            with pytest.raises(Refused, match="ignores the condition"):
+                act()
+        assert store.read() is None
 
 
 @pytest.mark.parametrize("fault", ["lost", "unanswered"])

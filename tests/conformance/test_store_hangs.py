@@ -19,8 +19,9 @@ from reconciler.model.secret import Secret
 from reconciler.ports import Answer, Call, Conversation, Lease, Leave, Send, Sleep
 from reconciler.stores import lease as lease_module
 from reconciler.stores import postgres as postgres_module
+from reconciler.stores.bucket import open_bucket
 from reconciler.stores.kept import KeptStore
-from reconciler.stores.object import ObjectMedium, open_bucket
+from reconciler.stores.object import ObjectMedium
 from reconciler.stores.postgres import PostgresMedium
 from tests.conformance.servers import bucket_settings, postgres_url
 from tests.conformance.unreliable import Wire, unreliable

@@ -10,11 +10,12 @@ from obstore.store import MemoryStore
 
 from reconciler.config.settings import HttpStoreSettings
 from reconciler.model.secret import Secret
+from reconciler.stores.bucket import open_bucket
 from reconciler.stores.file import FileStore
 from reconciler.stores.http import HttpMedium
 from reconciler.stores.kept import KeptStore
 from reconciler.stores.medium import Medium
-from reconciler.stores.object import ObjectMedium, open_bucket
+from reconciler.stores.object import ObjectMedium
 from reconciler.stores.postgres import PostgresMedium
 from reconciler.stores.sqlite import SqliteMedium
 from tests.conformance.servers import azure_settings, bucket_settings, postgres_url

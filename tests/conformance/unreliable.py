@@ -20,7 +20,7 @@ CONFLICT = (
 @dataclass
 class Wire:
     """Requests whose first bytes contain `mark` meet `fault`, `times` times: `lost` never arrives, `unanswered` is
-    carried out, and `conflict` is answered 409 by S3's rules."""
+    carried out, `conflict` is answered 409 by S3's rules, and in what is `heedless` the mark can't be read."""
 
     mark: bytes = b"\0"
     fault: str = ""
@@ -99,6 +99,8 @@ def _relay(client: socket.socket, target: tuple[str, int], wire: Wire) -> None:
                     break
                 if fault == "unanswered":
                     muted.set()
+                if fault == "heedless":
+                    data = data.replace(wire.mark, b"x" * len(wire.mark))
                 server.sendall(data)
         with suppress(OSError):
             server.shutdown(socket.SHUT_WR)
