@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -9,9 +10,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import RLock
 from typing import Any
+from uuid import uuid4
 
 from reconciler.model.diagnostic import Refused, error
-from reconciler.stores.durable import make_directory
+from reconciler.stores.durable import make_directory, sync_directory
 from reconciler.stores.lease import seconds
 from reconciler.stores.sql import SqlMedium
 
@@ -87,12 +89,16 @@ class _Sqlite:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    make_directory(path.parent)
-    is_new = not path.exists()
+    if not path.exists():
+        _create(path)
+    elif not path.stat().st_size:
+        raise _gone("state.empty", f"The database {path} is empty, though there was one: it was never made so")
+    return _opened(path)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
     try:
-        if is_new:
-            path.chmod(0o600)
         connection.create_function("boot_seconds", 0, seconds)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -104,6 +110,33 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _create(path: Path) -> None:
+    """It gets its name when it is whole, so that an empty one of that name is known to be damaged."""
+    if path.with_name(f"{path.name}-wal").exists() and not path.exists():
+        raise _gone("state.missing", f"The database {path} is missing, though its log {path.name}-wal is there")
+    make_directory(path.parent)
+    fresh = path.with_name(f".{path.name}.{uuid4().hex}.new")
+    os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    try:
+        _opened(fresh).close()
+        try:
+            os.link(fresh, path)
+        except FileExistsError:
+            pass
+        except OSError:
+            # A file system without links.
+            if not path.exists():
+                fresh.rename(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+    sync_directory(path.parent)
+
+
+def _gone(code: str, told: str) -> Refused:
+    way = "Nothing was changed. Put back a copy of it. If there is to be none, delete what is left of it."
+    return Refused([error(code, told, way)])
 
 
 def _boot() -> str:
