@@ -42,6 +42,8 @@ _SESSION = (
     # A client that stopped in the middle of a transaction must not keep a row from the others for ever.
     "SET idle_in_transaction_session_timeout TO '30s'",
     "SET lock_timeout TO '60s'",
+    # Waiting for a row means to see it as it is then, whatever the role was given.
+    "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED READ WRITE",
     # The server forgets a client whose machine is gone, and with it the advisory lock.
     "SET tcp_keepalives_idle TO 30",
     "SET tcp_keepalives_interval TO 10",

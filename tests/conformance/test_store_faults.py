@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -275,6 +275,38 @@ def test_what_a_role_does_not_wait_for_is_waited_for() -> None:
         medium = PostgresMedium(Secret(given), schema, "default")
         with closing(medium), medium._database.transaction():
             assert medium._database.execute("SHOW synchronous_commit").fetchone() == (expected,)
+
+
+@pytest.mark.parametrize(
+    "given", ["default_transaction_isolation%3Dserializable", "default_transaction_read_only%3Don"]
+)
+def test_what_a_role_is_given_of_transactions_keeps_nobody_from_waiting_for_another(given: str) -> None:
+    url, schema = postgres_url()
+    opened = [KeptStore(PostgresMedium(Secret(f"{url}?options=-c%20{given}"), schema, "default")) for _ in range(2)]
+    with ExitStack() as stack:
+        one, other = (stack.enter_context(closing(store)) for store in opened)
+        one.write(snapshot(1))
+        with one.lock("apply", 0), other.medium._database.transaction():  # type: ignore[attr-defined]
+            other.medium._database.execute("SELECT 1 FROM states")  # type: ignore[attr-defined]
+            one.append([intent("a", 1)])
+            assert len(other.tail()) == 1
+        with other.lock("apply", 0):
+            assert other.read() == snapshot(1)
+
+
+def test_a_statement_that_takes_longer_than_a_role_may_is_refused_and_nothing_of_it_is_done() -> None:
+    url, schema = postgres_url()
+    hurried = PostgresMedium(Secret(f"{url}?options=-c%20statement_timeout%3D300"), schema, "default")
+    with closing(KeptStore(hurried)) as store, psycopg.connect(url) as busy:
+        with store.lock("apply", 0) as lease:
+            busy.execute(f"LOCK TABLE {schema}.reconciler_journal IN ACCESS EXCLUSIVE MODE".encode())
+            with pytest.raises(Refused, match="statement timeout"):
+                store.append([intent("a", 0)])
+            busy.rollback()
+            assert list(store.tail()) == []
+            assert lease.remaining() > 0
+        with store.lock("apply", 0):
+            pass
 
 
 def test_a_role_that_may_only_use_the_tables_needs_no_right_to_make_any() -> None:
