@@ -141,7 +141,7 @@ def test_every_workspace_is_done_once_whoever_dies(
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     log, chance = Log(tmp_path / "log"), random.Random(11)
-    crew, deadline = Crew(log), time.monotonic() + 60
+    crew, deadline = Crew(log), time.monotonic() + 120
     for _ in range(WORKERS):
         crew.hire()
     killed = 0

@@ -39,7 +39,7 @@ def held(liar: Liar, tmp_path: Path) -> Iterator[Held]:
     found = Held()
     liar.lies = [Lie("POST", CLIENTS, found.tell, times=99)]
     text = (tmp_path / "main.yaml").read_text("utf-8")
-    (tmp_path / "main.yaml").write_text(text.replace("timeout_seconds: 1", "timeout_seconds: 4"), "utf-8")
+    (tmp_path / "main.yaml").write_text(text.replace("timeout_seconds: 1", "timeout_seconds: 10"), "utf-8")
     yield found
     found.over.set()
 
@@ -86,10 +86,10 @@ def test_the_second_signal_ends_it_now_and_nothing_is_made_twice(held: Held, san
     process.send_signal(signal.SIGTERM)
     until(process, "Finishing the calls in flight")
     process.send_signal(signal.SIGTERM)
-    told, _ = process.communicate(timeout=3)
+    told, _ = process.communicate(timeout=9)
     assert process.returncode == INTERRUPTED, told
     assert sandbox.objects()["client_registration"] == [], "the call is still on its way"
-    threading.Timer(0.5, held.over.set).start()
+    threading.Timer(0.1, held.over.set).start()
     code, said = apply(tmp_path)
     assert code == 0, said
     require_one_of_each(sandbox, tmp_path)
@@ -98,9 +98,9 @@ def test_the_second_signal_ends_it_now_and_nothing_is_made_twice(held: Held, san
 def test_a_hangup_is_a_death_like_any_other(held: Held, sandbox: Sandbox, tmp_path: Path) -> None:
     process = started(tmp_path, held)
     process.send_signal(signal.SIGHUP)
-    process.communicate(timeout=5)
+    process.communicate(timeout=9)
     assert process.returncode != 0
-    threading.Timer(0.5, held.over.set).start()
+    threading.Timer(0.1, held.over.set).start()
     code, said = apply(tmp_path)
     assert code == 0, said
     require_one_of_each(sandbox, tmp_path)
