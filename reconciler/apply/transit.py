@@ -12,7 +12,7 @@ from reconciler.apply.journal import Entry, journalled
 from reconciler.apply.task import StepResult, Task
 from reconciler.apply.waiting import Judgement, Waited, wait_until
 from reconciler.model.address import Address
-from reconciler.model.diagnostic import Diagnostic, Refused, error
+from reconciler.model.diagnostic import Cause, Diagnostic, Refused, error
 from reconciler.model.lifecycle import State
 from reconciler.model.resource import Observed
 from reconciler.plan.step import Op
@@ -86,7 +86,11 @@ def _failure(task: Task, waited: Waited[Observed | None]) -> StepResult:
     if interrupted:
         found = seen.status if seen else "not there yet"
         summary = f"Stopped waiting for {step.address} to become {step.target}; it is {found}"
-        problem = error("apply.interrupted", summary, "Run apply again to go on from here.", address=step.address)
+        way_on = "Run apply again to go on from here."
+        every = Cause(
+            "Stopped waiting for the live system", f"{step.address} becomes {step.target}", way_on, "What isn't over:"
+        )
+        problem = replace(error("apply.interrupted", summary, way_on, address=step.address), cause=every)
     elif seen is not None and seen.status is State.INVALID:
         problem = _invalid(task, seen)
     elif waited.end is Judgement.TOO_LATE:

@@ -7,7 +7,7 @@ once if it wants to, and gives back their results; so every driver keeps the sam
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reconciler.apply.event import Event, Failed, Finished, Outcome, Skipped
@@ -17,7 +17,7 @@ from reconciler.apply.tally import count_done
 from reconciler.apply.task import StepResult
 from reconciler.apply.walker import Walk
 from reconciler.apply.worker import perform_step
-from reconciler.model.diagnostic import Diagnostic, error
+from reconciler.model.diagnostic import Cause, Diagnostic, error
 from reconciler.model.snapshot import Snapshot
 from reconciler.plan.document import Plan
 from reconciler.plan.step import Op, Step
@@ -133,9 +133,9 @@ def cut_off(step: Step) -> StepResult:
     """The result of a step whose conversation was not let come to its end."""
     told = f"{step.id} was cut off"
     way_on = "Whether its last call took effect is found out by the next plan."
-    return StepResult(
-        diagnostics=(error("apply.interrupted", told, way_on, address=step.address),), was_interrupted=True
-    )
+    every = Cause("Steps were cut off", step.id, "Whether their calls took effect is found out by the next plan.", "")
+    problem = replace(error("apply.interrupted", told, way_on, address=step.address), cause=every)
+    return StepResult(diagnostics=(problem,), was_interrupted=True)
 
 
 def broken_off(step: Step, failure: BaseException) -> StepResult:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Generic
 
-from reconciler.model.diagnostic import Refused, error
+from reconciler.model.diagnostic import Cause, Refused, error
 from reconciler.model.lifecycle import State
 from reconciler.model.resource import Observed
 from reconciler.ports import Conversation, Now, Sleep, T
@@ -32,10 +32,12 @@ INTERRUPTED = "apply.interrupted"
 
 
 class Interrupted(Refused):
-    """Raised at a Wait: the user wants to stop."""
+    """Raised at a Wait: the user wants to stop. `item` says in short what isn't over (`create mcp_server.todo`)."""
 
-    def __init__(self, summary: str = "Stopped waiting for the live system") -> None:
-        super().__init__([error(INTERRUPTED, summary, "Run apply again: it finds out what became of it, and goes on.")])
+    def __init__(self, summary: str = "Stopped waiting for the live system", item: str = "") -> None:
+        way_on = "Run apply again: it finds out what became of it, and goes on."
+        every = Cause("Stopped waiting for the live system", item, way_on, "What isn't over:") if item else None
+        super().__init__([replace(error(INTERRUPTED, summary, way_on), cause=every)])
 
 
 class Judgement(StrEnum):

@@ -22,6 +22,9 @@ from reconciler.model.diagnostic import Diagnostic, error
 from reconciler.render.diagnostic_text import render_diagnostic
 
 INTERRUPTED = 130
+_UNFINISHED = (
+    "If anything was changed, it is recorded or in the journal: the next run finds out, and goes on from there."
+)
 _DIRECTORY = {"-C", "--chdir", "--directory"}
 VERBS = {
     "init": "Write a small commented configuration into an empty directory.",
@@ -144,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as problem:
         return _complain(error("usage.invalid", problem.format_message()))
     except (KeyboardInterrupt, click.Abort):
-        _complain(error("run.interrupted", "Interrupted"))
+        _complain(error("run.interrupted", "Interrupted", _UNFINISHED))
         return INTERRUPTED
     except BrokenPipeError:
         return 1
@@ -178,6 +181,9 @@ def _usage(problem: click.UsageError, given: Sequence[str]) -> Diagnostic:
 
 def _internal(problem: BaseException) -> Diagnostic:
     """Types and places only: the text of an exception from a library could carry a secret."""
+    if isinstance(problem, ModuleNotFoundError) and problem.name and not problem.name.startswith("reconciler"):
+        told = f"The Python package {problem.name} is missing, or not for this Python ({sys.executable})"
+        return error("install.incomplete", told, "Install reconciler again, with pip and into a virtual environment.")
     frames = traceback.extract_tb(problem.__traceback__)
     last = frames[-1] if frames else None
     place = f" at {Path(last.filename).name}:{last.lineno}" if last else ""

@@ -100,7 +100,8 @@ def _search(creation: Creation, at_least: float = 0.0) -> Conversation[Listing]:
         try:
             yield Wait(pause, "looking for what was created")
         except Interrupted:
-            raise Interrupted(f"Whether {creation.address} was created is not known yet: stopped looking") from None
+            told = f"Whether {creation.address} was created is not known yet: stopped looking"
+            raise Interrupted(told, f"create {creation.address}") from None
         waited += pause
 
 

@@ -77,7 +77,7 @@ def follow(answer: Answer, purpose: str, address: Address) -> Conversation[Item 
                 yield Wait(pause, "the operation in Okta goes on")
             except Interrupted:
                 told = f"Okta has accepted to {purpose} {address}, and is still at it: stopped waiting"
-                raise Interrupted(told) from None
+                raise Interrupted(told, f"{purpose} {address}") from None
         operation = yield from fetch(location.path, address)
         if operation is None:
             # Not visible yet, or forgotten already.

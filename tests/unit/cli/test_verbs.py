@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
 
+from reconciler import project
 from reconciler.cli.main import VERBS
 from reconciler.render.json import event_schema
 from tests.unit.cli.conftest import CONFIGURATION, Reconciler
@@ -359,3 +361,13 @@ def test_an_internal_error_is_one_line_without_what_it_was_about(
     monkeypatch.setenv("RECONCILER_DEBUG", "1")
     run = reconciler("plan")
     assert "in broken" in run.err and "hunter2" not in run.err
+
+
+def test_a_package_that_is_not_installed_is_named(reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*arguments: object) -> None:
+        raise ModuleNotFoundError("No module named 'httpx'", name="httpx")
+
+    monkeypatch.setattr(project, "read_directory", missing)
+    ran = reconciler("validate")
+    assert ran.code == 1
+    assert f"The Python package httpx is missing, or not for this Python ({sys.executable})" in ran.err
