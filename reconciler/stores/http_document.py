@@ -30,7 +30,6 @@ class Document:
 
     def encode(self) -> bytes:
         """With what Terraform's protocol looks for at the top, and a version that makes Terraform leave it alone."""
-        lineage = json.loads(self.state).get("lineage", "") if self.state else ""
         ours = {
             "fence": self.fence,
             "run": self.run,
@@ -38,8 +37,16 @@ class Document:
             "journal": self.journal,
             "versions": self.versions,
         }
-        head = {"version": VERSION, "serial": self.serial, "lineage": lineage}
+        head = {"version": VERSION, "serial": self.serial, "lineage": self._lineage}
         return json.dumps({**head, "reconciler": ours}).encode()
+
+    @property
+    def _lineage(self) -> str:
+        try:
+            return str(json.loads(self.state or "{}")["lineage"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            # None yet, or damaged; whoever repairs that has to be able to write.
+            return ""
 
     @classmethod
     def decode(cls, data: bytes) -> Document:

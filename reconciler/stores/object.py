@@ -38,6 +38,7 @@ _PAUSE = 0.1
 _RESOLUTION = 2.0
 """Seconds by which the times that a bucket tells may be off: they are whole ones."""
 _HEEDLESS = "it ignores the condition of a conditional write, so two runs could overwrite each other's state there"
+_REPAIR = "Nothing was changed. `reconciler state repair` puts the newest version back that is sound."
 _WAY = "Check state.object, the credentials, and what they permit. Then run the command again."
 
 
@@ -53,6 +54,8 @@ class ObjectMedium:
         self._lock = RLock()
         self._holder: Holder | None = None
         self._fence = 0
+        self._gone: str | None = None
+        """The state that ought to be there and isn't: only a repair puts something in its place."""
 
     def load(self) -> Kept | None:
         state = self._head()[0].state
@@ -60,7 +63,9 @@ class ObjectMedium:
             return None
         data = self._read(state)
         if data is None:
-            raise self._unreadable(f"{state} is missing")
+            self._gone = state
+            told = f"The state {state} of {self.name} is missing, though there was one"
+            raise Refused([error("state.missing", told, _REPAIR)])
         return Kept(data, state)
 
     def save(self, data: bytes, over: str | None, serial: int) -> str:
@@ -70,7 +75,7 @@ class ObjectMedium:
         def change(head: Head) -> Head:
             if head.state == path:
                 return head
-            if head.state != over:
+            if head.state != (over or self._gone):
                 raise Overtaken
             versions = (*(kept for kept in head.versions if kept[0] < serial), (serial, path))
             return replace(head, state=path, versions=versions[-self.kept :])

@@ -19,8 +19,10 @@ from reconciler.model.lifecycle import State
 from reconciler.model.resource import Need, NeedSort, Record
 from reconciler.model.snapshot import Snapshot
 from reconciler.ports import Store
+from reconciler.stores.document import encode
 from reconciler.stores.lease import new_holder
 from reconciler.stores.medium import Lost
+from reconciler.stores.repair import examine, repair
 
 
 class Open(Protocol):
@@ -235,6 +237,38 @@ class StoreLaws:
         assert opened().past(1) == snapshot(1, "a")
         assert opened().past(2) == snapshot(2)
         assert refusal(lambda: opened().past(3)) == "state.no-version"
+
+    def test_a_damaged_state_and_a_damaged_journal_are_repaired(self, opened: Open) -> None:
+        store = opened()
+        for serial in (1, 2):
+            store.write(snapshot(serial, "a"))
+        store.append([intent("b", 2)])
+        medium = store.medium  # type: ignore[attr-defined]
+        medium.save(b'{"lineage": "lineage", "serial": 3}', medium.load().mark, 3)
+        medium.restart(medium.lines() + b"no entry\n")
+        with pytest.raises(Refused):
+            opened().read()
+        damaged = opened()
+        with damaged.lock("state repair", 0):
+            damage = examine(damaged)
+            assert (len(damage.found), damage.serial) == (2, 2)
+            repair(damaged, damage)
+            assert examine(damaged).found == []
+        assert opened().read() == snapshot(2, "a")
+        assert plain(opened().tail()) == [intent("b", 2)]
+        assert [version.serial for version in opened().history()] == [2, 1]
+
+    def test_a_version_can_be_written_anew(self, opened: Open) -> None:
+        store = opened()
+        for serial in (1, 2):
+            store.write(snapshot(serial, "a"))
+        medium = store.medium  # type: ignore[attr-defined]
+        before = medium.version(1)
+        medium.revise(1, encode(snapshot(1, "b")))
+        assert opened().past(1) == snapshot(1, "b")
+        medium.revise(1, before)
+        assert opened().read() == snapshot(2, "a")
+        assert [version.serial for version in opened().history()] == [2, 1]
 
     def test_old_versions_are_let_go_of(self, opened: Open) -> None:
         store = opened()

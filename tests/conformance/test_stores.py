@@ -17,9 +17,10 @@ from reconciler.stores.kept import KeptStore
 from reconciler.stores.medium import Medium
 from reconciler.stores.object import ObjectMedium
 from reconciler.stores.postgres import PostgresMedium
+from reconciler.stores.repair import examine, repair
 from reconciler.stores.sqlite import SqliteMedium
 from tests.conformance.servers import azure_settings, bucket_settings, postgres_url
-from tests.conformance.store_laws import Expiring, Locking, Open, StoreLaws
+from tests.conformance.store_laws import Expiring, Locking, Open, StoreLaws, refusal, snapshot
 from tests.conformance.terraform_http import StateServer, serving
 
 
@@ -73,6 +74,21 @@ class TestMemoryBucket(StoreLaws, Expiring):
     def opened(self, opening: Opening) -> Open:
         bucket = MemoryStore()
         return opening(lambda: KeptStore(ObjectMedium(bucket, "default")))
+
+
+def test_a_state_that_was_deleted_from_its_bucket_is_repaired() -> None:
+    bucket = MemoryStore()
+    store = KeptStore(ObjectMedium(bucket, "default"))
+    for serial in (1, 2):
+        store.write(snapshot(serial))
+    paths = sorted(meta["path"] for meta in bucket.list("default/states").collect())
+    bucket.delete(paths[-1])
+    for act in (KeptStore.read, lambda store: store.write(snapshot(9))):
+        assert refusal(lambda act=act: act(KeptStore(ObjectMedium(bucket, "default")))) == "state.missing"  # type: ignore[misc]
+    store = KeptStore(ObjectMedium(bucket, "default"))
+    with store.lock("state repair", 0):
+        repair(store, examine(store))
+    assert KeptStore(ObjectMedium(bucket, "default")).read() == snapshot(1)
 
 
 class TestS3Store(StoreLaws, Expiring):
