@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -69,6 +70,7 @@ _LITERALS = frozenset(
 ) | {ASSOCIATIONS, OPERATIONS, SCOPES, POLICIES, RULES, LIFECYCLE, "activate", "deactivate"}
 
 
+@lru_cache(maxsize=4096)
 def under(path: str, *segments: str) -> str:
     """`path` continued by `segments`, each quoted; Refused for a segment that would lead somewhere else."""
     if any(segment in ("", ".", "..") for segment in segments):

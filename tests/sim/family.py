@@ -18,11 +18,11 @@ from tests.sim.script import Crash, kept, script
 SIZE = 64
 _DEEPEST = 3
 """Crashes after which something still happens by chance."""
-_FEW = 16
+_FEW = 20
 """Members of one tree where two processes may be at work, or one freezes: there the roots are what matters."""
-_CALM = 0.9
+_CALM = {"short": 0.9, "whole": 0.94, "stored": 0.9}
 """The share of crashes after which nothing does: the situation that they leave is all that matters."""
-_CALM_AFTER_SEND = 0.7
+_CALM_AFTER_SEND = 0.75
 """Of those with a write on its way."""
 
 
@@ -33,7 +33,7 @@ the real store."""
 
 def sort_of(number: int) -> str:
     """Of a family, where all sorts are wanted: nine of ten are short, or stored."""
-    return "whole" if number % 10 == 0 else "stored" if number % 50 == 25 else "short"
+    return "whole" if number % 10 == 0 else "stored" if number % 100 == 25 else "short"
 
 
 def play_family(number: int, sort: str, off: frozenset[str] = frozenset(), keep_log: bool = False) -> list[Outcome]:
@@ -72,7 +72,7 @@ class _Family:
         number, chance = history.machine.effects, self.random.random
         more = self.count < self.room and len(history.crashed) < _DEEPEST
         if number and more:
-            is_calm = chance() < (_CALM_AFTER_SEND if number == history.machine.left else _CALM)
+            is_calm = chance() < (_CALM_AFTER_SEND if number == history.machine.left else _CALM[self.sort])
             seed = 0 if is_calm else self.first + self.count + 1
             twin = history.twin(process, Crash(number, kept(chance()), seed))
             if twin is not None:

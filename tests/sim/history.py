@@ -24,7 +24,7 @@ from reconciler.model.diagnostic import Refused
 from reconciler.okta.provider import OktaProvider
 from tests.sim.api import Api
 from tests.sim.applier import Report, run
-from tests.sim.machine import ENDLESS, FROZE, Machine, Process
+from tests.sim.machine import ENDLESS, FROZE, Machine, Process, calm
 from tests.sim.memory import Memory
 from tests.sim.rules import switch_off
 from tests.sim.script import Crash, Script, goals
@@ -151,9 +151,11 @@ class History:
         return given[done] if done < len(given) else None
 
     def _set_mark(self) -> None:
-        crash, number = self._next_crash(), self.machine.effects
-        points = (self.asked_at if crash is None else crash.at, 0 if self.crashed else self.script.freeze_at)
-        self.machine.mark = min([point for point in points if point > number], default=ENDLESS)
+        machine, crash = self.machine, self._next_crash()
+        number, mark = machine.effects, self.asked_at if crash is None else crash.at
+        if not self.crashed and number < self.script.freeze_at and not number < mark < self.script.freeze_at:
+            mark = self.script.freeze_at
+        machine.mark = mark if mark > number else ENDLESS
 
     def _watch(self, process: Process) -> None:
         machine, number = self.machine, self.machine.effects
@@ -179,7 +181,7 @@ class History:
         machine = self.machine
         self.crashed = (*self.crashed, crash)
         self.is_calm, self.is_content = not crash.seed, False
-        machine.chance = Random(crash.seed).random if crash.seed else _calm
+        machine.chance = Random(crash.seed).random if crash.seed else calm
         machine.effects = machine.left = 0
         process.kill(crash.kept)
 
@@ -237,7 +239,7 @@ class History:
     def _conclude(self) -> None:
         """The last run, after everything that is on its way has arrived; and one more, which finds nothing to do."""
         machine, given = self.machine, self.script
-        machine.rate, machine.storm_until, machine.chance, machine.mark = 0.0, 0.0, _calm, ENDLESS
+        machine.rate, machine.storm_until, machine.chance, machine.mark = 0.0, 0.0, calm, ENDLESS
         machine.disk = (0.003,)
         self.branching, machine.asks, seen = None, False, []
         for last in (False, True):
@@ -315,10 +317,6 @@ class History:
 
 _okta = cache(lambda patience: OktaProvider(quarantine=patience))
 _small = cache(SmallProvider)
-
-
-def _calm() -> float:
-    return 0.5
 
 
 def _jump(machine: Machine, _: Any, seconds: float, __: Any) -> None:

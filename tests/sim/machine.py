@@ -11,7 +11,6 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from datetime import UTC, datetime
 from heapq import heappop, heappush
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 from reconciler.apply.departure import Departure
@@ -461,7 +460,7 @@ class Machine:
 
     def __init__(self, api: Api, memory: Any, off: frozenset[str] = frozenset()) -> None:
         self.api, self.memory, self.off = api, memory, off
-        self.chance: Callable[[], float] = Random(0).random
+        self.chance: Callable[[], float] = calm
         self.now = self.rate = self.step = self.storm_until = 0.0
         """`step` is what the wall clock has been moved by, `storm_until` when calls are no longer too many."""
         self.fates: tuple[str, ...] = ()
@@ -575,6 +574,11 @@ class Machine:
                 process.sent.add(entry["seq"])
                 return
         self.violation(f"{process.name} sends {purpose} of which no durable intent tells")
+
+
+def calm() -> float:
+    """What chance says where nothing happens by chance."""
+    return 0.5
 
 
 def _endless(process: Process) -> None:
