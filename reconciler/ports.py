@@ -166,6 +166,10 @@ class Incomplete(Refused):
         self.observed = observed
 
 
+class Foreign(Refused):
+    """What was to be made was there before we asked, so whatever became of our request, it is somebody else's."""
+
+
 class Provider(Protocol):
     """The live system. Every method is a conversation; all raise Refused with located, redacted diagnostics."""
 

@@ -4,7 +4,8 @@ An entry is a JSON line of a hash chain: `seq` counts from 0, `prev` is the `sha
 else. Each line says in which `format` it is and what `tool` wrote it: a run is resumed by whatever version comes next,
 and one that is too old for what is there must know that. Kinds: `intent` (durable before the send), then `done`,
 `refused` or `lost` by the answer; `done` and `adopted` entries that carry `edits` say what a step changed of what we
-remember; `abandoned` that the user took an intent for settled. No entry holds a body, only its digest.
+remember; `abandoned` that an intent came to nothing of ours, as the user says or what is there proves. No entry holds
+a body, only its digest.
 """
 
 from __future__ import annotations

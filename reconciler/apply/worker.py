@@ -22,7 +22,7 @@ from reconciler.model.resource import Need, Observed, Record
 from reconciler.model.snapshot import Snapshot
 from reconciler.plan.document import Plan
 from reconciler.plan.step import Op, Step
-from reconciler.ports import Conversation, Incomplete, Journal, Provider, Remote, Target
+from reconciler.ports import Conversation, Foreign, Incomplete, Journal, Provider, Remote, Target
 
 
 def perform_step(
@@ -66,6 +66,9 @@ def _create(task: Task, about: Entry) -> Conversation[StepResult]:
     try:
         observed = yield from making
     except Refused as refused:
+        if isinstance(refused, Foreign):
+            # Or whoever reads of the lost answers would find it by its natural key, and take it for ours.
+            yield Journal({"kind": "abandoned", **about})
         left = yield from _left_behind(task, target, refused, "done" in answers)
         edits = (Put(task.recorded_as(left)),) if left else ()
         return StepResult(edits, left.id if left else None, "", _located(task.step, refused), _is_interrupt(refused))

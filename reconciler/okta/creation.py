@@ -20,7 +20,7 @@ from reconciler.okta.names import dig, text
 from reconciler.okta.operations import VISIBILITY, follow, location_of
 from reconciler.okta.pages import Item, Listing
 from reconciler.okta.retry import ask
-from reconciler.ports import Answer, Call, Conversation, Now
+from reconciler.ports import Answer, Call, Conversation, Foreign, Now
 
 _ATTEMPTS = 3
 _SLACK = 2.0
@@ -116,7 +116,10 @@ def _recognise(creation: Creation, listing: Listing, asked_at: float | None) -> 
         ]
         if ours:
             return str(ours[0]["id"])
-    raise Refused([_already_there(creation, listing.items)])
+    there = [_already_there(creation, listing.items)]
+    if asked_at is not None and not any(_is_since(i, listing.read_at, now - asked_at) for i in listing.items):
+        raise Foreign(there)
+    raise Refused(there)
 
 
 def _is_since(item: Item, read_at: float | None, seconds: float) -> bool:

@@ -10,6 +10,7 @@ import pytest
 
 from reconciler.apply.drive import perform
 from reconciler.apply.edit import Drop, Put, Rename
+from reconciler.apply.recovery import recover
 from reconciler.apply.task import StepResult
 from reconciler.apply.worker import perform_step
 from reconciler.model.address import Address
@@ -17,7 +18,7 @@ from reconciler.model.diagnostic import Diagnostic, Refused, error
 from reconciler.model.lifecycle import State
 from reconciler.model.resource import Need, NeedSort, Observed, Record, Resource
 from reconciler.plan.step import Op, Step
-from reconciler.ports import Answer, Call, Conversation, Incomplete, Sleep, Target
+from reconciler.ports import Answer, Call, Conversation, Foreign, Incomplete, Journal, Send, Sleep, Target
 from tests.unit.apply.stage import (
     LOST_AFTER,
     LOST_BEFORE,
@@ -123,6 +124,31 @@ def test_somebody_elses_object_is_never_recorded() -> None:
     result = run(scene, step(Op.CREATE), A)
     assert result.edits == ()
     assert result.diagnostics
+
+
+class Outdone(FakeProvider):
+    """Its answer is lost, and then it turns out that somebody else had made it before."""
+
+    def create(self, target: Target) -> Conversation[Observed]:
+        yield Send(Call("POST", "/mcp-servers"), "create")
+        raise Foreign([error("okta.already-exists", "it is there")])
+
+
+def test_what_is_proven_to_be_somebody_elses_is_not_taken_for_ours_after_a_crash() -> None:
+    entries: list[dict[str, Any]] = []
+    conversation = perform_step(step(Op.CREATE), plan_of([step(Op.CREATE)], [A]), snapshot_of(), Outdone())
+    result: Any = None
+    while True:
+        try:
+            effect = conversation.send(result)
+        except StopIteration as end:
+            assert problem(end.value).code == "okta.already-exists"
+            break
+        result = Answer(0, lost="broken") if isinstance(effect, Send) else None
+        if isinstance(effect, Journal):
+            entries.append({"run_id": "r", **effect.entry})
+    assert [entry["kind"] for entry in entries] == ["intent", "lost", "abandoned"]
+    assert recover(snapshot_of(), entries, [observed(A)]).snapshot.records == {}
 
 
 def test_a_reference_to_what_is_not_recorded_is_an_error() -> None:

@@ -12,7 +12,7 @@ from reconciler.apply.waiting import Interrupted
 from reconciler.model.diagnostic import Refused
 from reconciler.model.resource import Promise
 from reconciler.okta.provider import OktaProvider
-from reconciler.ports import Answer, Call, Incomplete
+from reconciler.ports import Answer, Call, Foreign, Incomplete
 from tests.unit.okta.stage import DUPLICATE, EPOCH, LOST, Stage, ok, okta_error, server_item, server_target
 
 LIST = "/resource-servers/api/v1/mcp-servers"
@@ -158,7 +158,7 @@ def test_a_duplicate_is_somebody_elses_and_the_way_to_adopt_it_is_shown() -> Non
 def test_what_was_there_before_is_never_taken_for_ours(after: Answer) -> None:
     posts = (LOST, DUPLICATE) if after is DUPLICATE else (after,)
     org = Org(*posts, before=server_item("ems3", created=stamp(-60)))
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Foreign) as refused:
         org.create()
     assert refused.value.diagnostics[0].code == "okta.already-exists"
 
