@@ -52,8 +52,7 @@ def _okta(name: str, block: Block) -> Iterator[Thing]:
     yield Thing("authorization_server", (name,), fields)
     scopes = [{"name": s} if isinstance(s, str) else s for s in block["scopes"]]
     for scope in scopes:
-        fields = {"consent": scope.get("consent", "IMPLICIT"), **_given(scope, description="description")}
-        yield Thing("scope", (name, scope["name"]), fields)
+        yield Thing("scope", (name, scope["name"]), _given(scope, consent="consent", description="description"))
     policy = block.get("access_policy", {})
     yield Thing("policy", (name,), {"clients": sorted(policy.get("clients", ["ALL_CLIENTS"])), "status": "ACTIVE"})
     granted = {
