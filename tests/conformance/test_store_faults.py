@@ -149,6 +149,19 @@ def test_a_server_that_fails_after_it_has_written_is_asked_what_it_wrote() -> No
     assert server.fail == {"POST": 0}
 
 
+def test_a_request_that_is_carried_out_long_after_it_was_given_up_is_noticed_by_the_next() -> None:
+    server = StateServer()
+    with serving(server) as address:
+        settings = HttpStoreSettings(address=f"{address}/state")
+        with closing(KeptStore(HttpMedium.at(settings, "default", of_env))) as store, store.lock("apply", 0):
+            store.append([intent("a", 0)])
+            late = server.states["/state"]
+            store.append([intent("b", 0)])
+            server.states["/state"] = late
+            assert refusal(lambda: store.append([intent("c", 0)])) == "stale.journal"
+            assert refusal(lambda: store.append([intent("c", 0)])) == "stale.journal", "and nothing is sent any more"
+
+
 def test_a_server_that_fails_before_it_has_written_is_not_believed_to_have_written() -> None:
     class Failing(StateServer):
         def _write(self, *about: Any) -> tuple[int, bytes]:

@@ -184,6 +184,19 @@ def test_a_state_that_was_rolled_back_is_refused(tmp_path: Path) -> None:
     assert opened(tmp_path, encryption()).read() == snapshot(1)
 
 
+@pytest.mark.parametrize("older", ["default.json.backup", "default.history/1.json", "default.history/2.json"])
+def test_what_is_kept_of_the_past_is_not_taken_for_the_present(tmp_path: Path, older: str) -> None:
+    written(tmp_path, 1, 2, 3)
+    state = tmp_path / "state"
+    newest, old = (state / "default.history" / "3.json"), (state / older).read_bytes()
+    kept = newest.read_bytes()
+    newest.write_bytes(old)
+    assert refused(opened(tmp_path, encryption()).history) == "state.history"
+    newest.write_bytes(kept)
+    (state / "default.json").write_bytes(old)
+    assert refused(opened(tmp_path, encryption()).read) == "state.rollback"
+
+
 def test_elsewhere_an_old_state_is_told_by_the_versions_beside_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
