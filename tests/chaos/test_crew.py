@@ -24,7 +24,8 @@ from tests.drift.stage import run
 
 WORKSPACES = [f"w{n}" for n in range(12)]
 WORKERS, KILLS = 4, 8
-HELD = 13
+AGAIN = (13, 15)
+"""Somebody else holds it; or the machine was so slow that the lease came near its end, and the run stopped half way."""
 
 
 @dataclass
@@ -65,12 +66,12 @@ def work(log: Log, seed: int) -> None:
         said = StringIO()
         with redirect_stdout(said), redirect_stderr(said):
             code = main(["apply", "-auto-approve", "-input=false", "-no-color", "-lock-timeout=0s"])
-        if code not in (0, HELD):
-            log.say("fails", name, code, flat(said.getvalue())[-300:])
-        elif code == 0:
+        if code == 0:
             log.say("done", name)
-        else:
+        elif code in AGAIN:
             time.sleep(0.05)
+        else:
+            log.say("fails", name, code, flat(said.getvalue())[-300:])
 
 
 @dataclass
