@@ -34,6 +34,12 @@ def open_bucket(settings: ObjectStoreSettings, resolve: Resolve) -> ObjectStore:
         raise Refused([error("config.object", told, "See state.object: its url, options and secrets.")]) from None
 
 
+def place_of(settings: ObjectStoreSettings) -> str:
+    """What the bucket is called: buckets of one name may be on several servers."""
+    where = [settings.options[name] for name in ("account_name", "endpoint") if name in settings.options]
+    return " at ".join([settings.url.rstrip("/"), *where])
+
+
 def get(bucket: ObjectStore, path: str) -> tuple[bytes, Any] | None:
     try:
         found = obstore.get(bucket, path)

@@ -48,8 +48,9 @@ class ObjectMedium:
     kept = 100
     expires = True
 
-    def __init__(self, bucket: ObjectStore, workspace: str) -> None:
-        self.name = f"the bucket's {workspace}/"
+    def __init__(self, bucket: ObjectStore, workspace: str, place: str = "the bucket") -> None:
+        """`place` is what the bucket is called: another name for another one."""
+        self.name = f"{place}, workspace {workspace}"
         self._bucket, self._workspace = bucket, workspace
         self._lock = RLock()
         self._holder: Holder | None = None

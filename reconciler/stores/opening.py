@@ -86,9 +86,9 @@ class Shelf:
             return PostgresMedium(self.resolve(settings.postgres.url), settings.postgres.schema_name, workspace)
         if settings.object is not None:
             with _extra("object"):
-                from reconciler.stores.bucket import open_bucket
+                from reconciler.stores.bucket import open_bucket, place_of
                 from reconciler.stores.object import ObjectMedium
-            return ObjectMedium(open_bucket(settings.object, self.resolve), workspace)
+            return ObjectMedium(open_bucket(settings.object, self.resolve), workspace, place_of(settings.object))
         if settings.http is not None:
             from reconciler.stores.http import HttpMedium
 

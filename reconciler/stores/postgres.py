@@ -14,30 +14,16 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from reconciler.model.diagnostic import Refused, error
 from reconciler.model.secret import Secret
 from reconciler.ports import Holder
 from reconciler.stores.medium import Held, Lost, Overtaken
 from reconciler.stores.patience import cut_after
+from reconciler.stores.postgres_tables import MISSING, TABLES
 from reconciler.stores.sql import SqlMedium
 
-_MISSING = (
-    "SELECT to_regclass('public.global_states_id_seq') IS NULL OR to_regnamespace(quote_ident(?)) IS NULL OR "
-    "4 > (SELECT count(*) FROM pg_tables WHERE schemaname = ? AND tablename IN "
-    "('states', 'reconciler_history', 'reconciler_journal', 'reconciler_leases'))"
-)
-_TABLES = (
-    "CREATE SEQUENCE IF NOT EXISTS public.global_states_id_seq AS bigint",
-    "CREATE TABLE IF NOT EXISTS states (id bigint NOT NULL DEFAULT nextval('public.global_states_id_seq') PRIMARY KEY, "
-    "name text UNIQUE, data text)",
-    "CREATE UNIQUE INDEX IF NOT EXISTS states_by_name ON states (name)",
-    "CREATE TABLE IF NOT EXISTS reconciler_history (name text, serial bigint, data text, PRIMARY KEY (name, serial))",
-    "CREATE TABLE IF NOT EXISTS reconciler_journal (name text, seq bigint, lines bytea, PRIMARY KEY (name, seq))",
-    "CREATE TABLE IF NOT EXISTS reconciler_leases (name text PRIMARY KEY, fence bigint NOT NULL DEFAULT 0, "
-    "holder text NOT NULL DEFAULT '', epoch text NOT NULL DEFAULT '', until double precision NOT NULL DEFAULT 0, "
-    "backend integer NOT NULL DEFAULT 0)",
-)
 _SESSION = (
     # A client that stopped in the middle of a transaction must not keep a row from the others for ever.
     "SET idle_in_transaction_session_timeout TO '30s'",
@@ -72,6 +58,16 @@ def creation_id(schema: str, table: str = "states") -> int:
     for byte in f"{schema}\0{table}".encode():
         found = (found * 0x01000193 & 0xFFFFFFFF) ^ byte
     return -found
+
+
+def _server_of(url: Secret) -> str:
+    """` at HOST:PORT/DATABASE`, and nothing else of the URL: schemas of one name may be in several databases."""
+    try:
+        said = conninfo_to_dict(url.reveal())
+    except psycopg.Error:
+        return ""
+    host, port, database = (str(said.get(name) or "") for name in ("host", "port", "dbname"))
+    return f" at {host}{port and ':'}{port}/{database}" if host or database else ""
 
 
 class PostgresMedium(SqlMedium):
@@ -185,7 +181,7 @@ class _Postgres:
     for_update = "FOR UPDATE"
 
     def __init__(self, url: Secret, schema: str) -> None:
-        self.name = f"PostgreSQL, schema {schema}"
+        self.name = f"PostgreSQL{_server_of(url)}, schema {schema}"
         self.schema = schema
         self.connections = 0
         """How many there have been."""
@@ -273,14 +269,14 @@ class _Postgres:
 
     def _create(self, connection: psycopg.Connection[Any]) -> None:
         """The tables, where they aren't there: whoever may only use them need not be permitted to make any."""
-        missing = connection.execute(_MISSING.replace("?", "%s").encode(), (self.schema, self.schema)).fetchone()
+        missing = connection.execute(MISSING.replace("?", "%s").encode(), (self.schema, self.schema)).fetchone()
         if missing == (False,):
             return
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_OUR_CREATION,))
             connection.execute("SET LOCAL client_min_messages TO warning")
             connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(self.schema)))
-            for statement in _TABLES:
+            for statement in TABLES:
                 connection.execute(statement.encode())
 
     def _refused(self, problem: psycopg.Error) -> Refused:

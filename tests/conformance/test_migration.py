@@ -72,6 +72,34 @@ def test_it_goes_and_comes_back_whole(there: Open, tmp_path: Path) -> None:
     assert [version.serial for version in here().history()] == [3, 2, 1], "nothing was done in between"
 
 
+def test_places_of_one_name_on_two_servers_are_two_places(tmp_path: Path) -> None:
+    """Else a state could not be moved between them, and what is remembered of the one were held against the other."""
+    one, other = "postgresql://me:s3cr3t@one.example.com/states", "postgresql://me:s3cr3t@other.example.com:5433/states"
+    names = [opened(tmp_path, {"postgres": {"url": {"env": url}}}).describe() for url in (one, other)]
+    assert names == [
+        "PostgreSQL at one.example.com/states, schema reconciler, workspace default",
+        "PostgreSQL at other.example.com:5433/states, schema reconciler, workspace default",
+    ]
+    buckets: list[dict[str, Any]] = [
+        {"url": "s3://one/team/"},
+        {"url": "s3://other/team"},
+        {"url": "s3://one/team", "options": {"endpoint": "https://s3.example.com"}},
+        {"url": "az://one/team", "options": {"account_name": "acme", "endpoint": "https://azure.example.com"}},
+    ]
+    secrets = {"az": {"account_key": {"env": "a2V5"}}}
+    told = [
+        opened(tmp_path, {"object": {**said, "secrets": secrets.get(said["url"][:2], {})}}).describe()
+        for said in buckets
+    ]
+    assert told == [
+        "s3://one/team, workspace default",
+        "s3://other/team, workspace default",
+        "s3://one/team at https://s3.example.com, workspace default",
+        "az://one/team at acme at https://azure.example.com, workspace default",
+    ]
+    assert "s3cr3t" not in "".join(names + told)
+
+
 def test_a_place_that_was_left_can_be_gone_back_to_when_the_other_is_lost(there: Open, tmp_path: Path) -> None:
     store = there()
     store.write(snapshot(1, "a"))
