@@ -65,7 +65,9 @@ class KeptStore:
         if snapshot.serial <= seen.serial:
             raise self._overtaken(snapshot.serial, seen.serial)
         if relevant(self._journal.unknown(), seen.serial):
-            raise self._unrecovered()
+            # What is new there is from whoever has taken over from this run.
+            is_over = self._lease is not None and self._lease.remaining() <= 0
+            raise lost(self.medium.name) if is_over else self._unrecovered()
         data = encode(snapshot, self._origin(seen.sha, plan, partial))
         try:
             mark = self.medium.save(data, seen.mark, snapshot.serial)

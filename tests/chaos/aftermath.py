@@ -169,6 +169,8 @@ class Aftermath:
 
     def _recorded(self, project: Project) -> dict[str, list[str]]:
         pulled = self.forks.run(project.here, "state", "pull")
+        if pulled.code and "There is no state" in pulled.told:
+            return {}
         if pulled.code or not pulled.told.startswith("{"):
             self.tally.complain(project.about, f"state pull ends with {pulled.code}", pulled)
             return {}

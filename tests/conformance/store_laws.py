@@ -20,7 +20,7 @@ from reconciler.model.resource import Need, NeedSort, Record
 from reconciler.model.snapshot import Snapshot
 from reconciler.ports import Store
 from reconciler.stores.document import encode
-from reconciler.stores.lease import new_holder
+from reconciler.stores.lease import HeldLease, new_holder
 from reconciler.stores.medium import Lost
 from reconciler.stores.repair import examine, repair
 
@@ -332,6 +332,20 @@ class Expiring:
                 other.write(snapshot(2, "b"))
                 assert lease.remaining() > 0
         assert opened().read() == snapshot(2, "b")
+
+    def test_a_frozen_holder_who_had_said_nothing_yet_does_not_take_its_successor_for_a_dead_run(
+        self, opened: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(HeldLease, "_renew", lambda lease: None)
+        frozen = opened(0.3)
+        with frozen.lock("apply", 0):
+            assert frozen.read() is None
+            assert frozen.tail() == []
+            other = opened()
+            with other.lock("apply", 20):
+                other.append([intent("a")])
+                assert refusal(lambda: frozen.append([intent("b")])) == "lock.lost"
+                assert refusal(lambda: frozen.write(snapshot(1))) == "lock.lost"
 
     def test_nobody_takes_over_before_the_lease_is_over(self, opened: Open) -> None:
         with freeze(opened(30), 30):
