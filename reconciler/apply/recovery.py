@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
@@ -202,7 +203,7 @@ def _unfinished(address: Address) -> Diagnostic:
         "recovery.unfinished",
         f"An earlier run was interrupted while creating {address}; the live system accepted that, and is still at it",
         f"Nothing is done about {address}, nor about what needs it, until it has come to an end: run the command again "
-        f"in a while. If it never does: reconciler resolve {address} --abandon",
+        f"in a while. If it never does:\n    {way_out(address, '--abandon')}",
         address=address,
     )
 
@@ -241,10 +242,19 @@ def _is_it(candidate: Observed, meant: Record, intent: Entry) -> bool:
 
 def _ambiguous(address: Address, found: Sequence[Observed]) -> Diagnostic:
     ids = ", ".join(candidate.id for candidate in found)
+    lines = [f"Nothing is done about {address}, nor about what needs it, until you say which it is:"]
+    for candidate in found:
+        created = candidate.computed.get("created")
+        lines += [f"    {way_out(address, '--adopt', candidate.id)}", *([f"  (created {created})"] if created else [])]
+    lines += ["or, if it is none of them:", f"    {way_out(address, '--abandon')}", "Delete those that nobody needs."]
     return warning(
         "recovery.ambiguous",
         f"An earlier run was interrupted while creating {address}, and {len(found)} objects could be it: {ids}",
-        f"Nothing is done about {address}, nor about what needs it, until you say which it is: "
-        f"reconciler resolve {address} --adopt ID (or --abandon, if it is none of them). Delete the others.",
+        "\n".join(lines),
         address=address,
     )
+
+
+def way_out(address: Address, *choice: str) -> str:
+    """The command by which the user settles what became of `address`, as a shell takes it."""
+    return shlex.join(["reconciler", "resolve", address, *choice])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from reconciler.apply.recovery import way_out
 from reconciler.kinds import kinds
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Diagnostic, warning
@@ -43,7 +44,7 @@ def _warnings(
             "recovery.duplicate",
             f"{address} is there {len(others) + 1} times: {record.id} is recorded, and {', '.join(others)} looks alike",
             "A request that was delivered twice makes such a thing. If nobody else made it, deactivate and delete "
-            f"{', '.join(others)} in Okta; to keep it instead: reconciler resolve {address} --adopt {others[0]}.",
+            f"{', '.join(others)} in Okta. To keep it instead:\n    {way_out(address, '--adopt', others[0])}",
             address=address,
         )
 

@@ -36,14 +36,16 @@ class Page:
         return _PLACE.sub(lambda file: str(PurePath(self.folder, file[0])), text) if self.folder else text
 
     def wrap(self, text: str, indent: int = 0) -> list[str]:
-        """The lines of `text`, each at most the page's width less `indent`; words and line ends are kept whole."""
+        """The lines of `text`, each at most the page's width less `indent`; words and line ends are kept whole, and so
+        is a line that begins with four spaces: that is a command, to be copied."""
         if self.width is None:
             return text.splitlines() or [""]
         room = max(10, self.width - indent)
         wrapper = textwrap.TextWrapper(
             width=room, break_long_words=False, break_on_hyphens=False, replace_whitespace=False
         )
-        return [line for part in text.splitlines() or [""] for line in (wrapper.wrap(part) or [""])]
+        parts = text.splitlines() or [""]
+        return [line for part in parts for line in ([part] if part[:4] == "    " else wrapper.wrap(part) or [""])]
 
 
 def safe(text: str) -> str:

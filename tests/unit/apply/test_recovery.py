@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -16,12 +17,14 @@ from reconciler.apply.record import encode_record
 from reconciler.apply.recovery import longest_wait, recover
 from reconciler.apply.walker import Walk
 from reconciler.apply.worker import perform_step
+from reconciler.model.address import Address
 from reconciler.model.lifecycle import State
 from reconciler.model.resource import Observed, Record, Resource
 from reconciler.model.snapshot import Snapshot
 from reconciler.plan.document import Plan
 from reconciler.ports import Conversation, Journal, Now, Read, Send, Sleep, Together
 from reconciler.render.diagnostic_text import folded
+from reconciler.render.page import Page
 from tests.unit.apply.stage import (
     SECRET,
     FakeProvider,
@@ -212,6 +215,17 @@ def test_two_candidates_are_left_to_the_user() -> None:
     assert found.snapshot.records == {}
     assert codes(found) == ["recovery.ambiguous"]
     assert "id1, id2" in found.notes[0].summary
+
+
+def test_the_commands_that_settle_it_can_be_copied_into_a_shell() -> None:
+    a = replace(server("a"), address=Address('mcp_server.a["eu west"]'))
+    twins = [replace(observed(a, f"id{n}"), computed={"created": f"2026-01-0{n}T00:00:00Z"}) for n in (1, 2)]
+    detail = recover(snapshot_of(), [intent(a)], twins).notes[0].detail
+    lines = [line for line in Page(40).wrap(detail) if line.startswith("    ")]
+    commands = [shlex.split(line) for line in lines]
+    resolve = ["reconciler", "resolve", 'mcp_server.a["eu west"]']
+    assert commands == [[*resolve, "--adopt", "id1"], [*resolve, "--adopt", "id2"], [*resolve, "--abandon"]]
+    assert "(created 2026-01-02T00:00:00Z)" in detail
 
 
 @pytest.mark.parametrize(
