@@ -62,9 +62,22 @@ def take_over(
         if chosen is not None and found.left:
             raise Refused(error(d.code, d.summary, d.detail) for d in found.left)
         if found.addresses:
-            file.write(found.text)
+            # A run that breaks off before all of it is recorded is taken up by the next apply, which imports the rest.
+            file.write(found.text + _imports(site.snapshot, found.addresses))
             site.write(site.snapshot)
+            file.write(found.text)
         return found
+
+
+def _imports(snapshot: Snapshot, addresses: Iterable[Address]) -> str:
+    """Import blocks, in YAML; what the live system made is recognised without."""
+    records = [snapshot.records[address] for address in addresses]
+    lines = [f"  - {{to: {_quoted(r.address)}, id: {_quoted(r.id)}}}\n" for r in records if not r.discovered]
+    return "".join(["import:\n", *lines]) if lines else ""
+
+
+def _quoted(text: str) -> str:
+    return "'{}'".format(text.replace("'", "''"))
 
 
 def _ids(site: Site, chosen: Mapping[str, Address] | None) -> set[str]:

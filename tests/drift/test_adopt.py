@@ -13,6 +13,7 @@ from yaml import safe_load
 
 from reconciler.config.registries import proposed
 from reconciler.model.diagnostic import Refused
+from reconciler.site import Site
 from tests.drift.stage import CONFIGURATION, Org, run, sandbox, write
 
 EMPTY = "version: 1\nprovider: {sandbox: {settle_seconds: 0}}\n"
@@ -162,6 +163,33 @@ def test_what_was_applied_once_and_forgotten_is_adopted_whole(tmp_path: Path) ->
     assert adopted["client_registrations"]["hub-app"]["client_secret"] == {"env": "HUB_APP_CLIENT_SECRET"}
     assert adopted["mcp_servers"]["todo"]["authorization_servers"] == ["todo-mcp"]
     assert adopted["mcp_servers"]["calendar"]["registration"] == "discovered"
+
+
+def test_an_adoption_that_broke_off_before_it_was_recorded_is_taken_up_by_the_next_apply(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path)
+    assert run(tmp_path, "apply", "-auto-approve")[0] == 0
+    for path in (tmp_path / "state").glob("default*"):
+        if "sandbox" not in path.name:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    write(tmp_path, CONFIGURATION.partition("authorization_servers:")[0])
+    with sandbox(tmp_path) as org:
+        there = {kind: [item["id"] for item in items] for kind, items in org.objects().items()}
+    with monkeypatch.context() as patched:
+        patched.setattr(Site, "write", broken_off)
+        assert run(tmp_path, "adopt", "-all")[0] == 130
+    monkeypatch.setenv("HUB_APP_CLIENT_SECRET", "made up")
+    code, said = run(tmp_path, "apply", "-auto-approve")
+    assert code == 0, said
+    assert "11 imported, 0 added, 1 changed, 0 destroyed" in said, "the secret is sent, since nobody can read it"
+    assert run(tmp_path, "plan", "-detailed-exitcode")[0] == 0
+    with sandbox(tmp_path) as org:
+        assert {kind: [item["id"] for item in items] for kind, items in org.objects().items()} == there
+
+
+def broken_off(*given: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def test_one_object_is_adopted_under_the_address_it_is_given(place: Path) -> None:
