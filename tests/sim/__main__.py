@@ -19,7 +19,7 @@ _TIDY = 200
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.sim", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=10_000, help="How many histories to play.")
+    parser.add_argument("--seeds", type=int, help="How many histories to play: 10000, or 100000 to kill a mutant.")
     parser.add_argument("--from", type=int, default=0, dest="first", help="The first seed.")
     parser.add_argument("--seed", type=int, help="Play this one history, shrink it if it fails, and show its log.")
     parser.add_argument("--live", choices=(*SORTS, "all"), default="all", help="Which histories.")
@@ -32,8 +32,8 @@ def main() -> int:
     if given.seed is not None:
         return show(given.seed, given.live, off)
     if given.mutate:
-        return mutate(list(RULES) if given.mutate == "all" else [given.mutate], given.seeds)
-    return sweep(range(given.first, given.first + given.seeds), given.live, off)
+        return mutate(list(RULES) if given.mutate == "all" else [given.mutate], given.seeds or 100_000)
+    return sweep(range(given.first, given.first + (given.seeds or 10_000)), given.live, off)
 
 
 def sweep(seeds: range, live: str, off: frozenset[str]) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from random import Random
 
+from reconciler.apply.quarantine import MARGIN
 from tests.sim.history import History, Outcome
 from tests.sim.machine import Process
 from tests.sim.rules import switch_off
@@ -23,7 +24,7 @@ _FEW = 20
 _CALM = {"short": 0.9, "whole": 0.94, "stored": 0.9}
 """The share of crashes after which nothing does: the situation that they leave is all that matters."""
 _CALM_AFTER_SEND = 0.75
-"""Of those with a write on its way."""
+"""Of those with a write on its way; none are where its intent may be old and the next run begins at once."""
 
 
 SORTS = ("short", "whole", "stored")
@@ -68,11 +69,18 @@ class _Family:
         self.waiting.append((self.count, history))
         self.count += 1
 
+    def _calm_after_send(self, history: History) -> float:
+        given = history.script
+        is_pressing = given.disk[-1] > MARGIN and "late" in given.fates and not given.expires
+        return 0.0 if is_pressing else _CALM_AFTER_SEND
+
     def sprout(self, history: History, process: Process) -> None:
         number, chance = history.machine.effects, self.random.random
         more = self.count < self.room and len(history.crashed) < _DEEPEST
         if number and more:
-            is_calm = chance() < (_CALM_AFTER_SEND if number == history.machine.left else _CALM[self.sort])
+            is_calm = chance() < (
+                self._calm_after_send(history) if number == history.machine.left else _CALM[self.sort]
+            )
             seed = 0 if is_calm else self.first + self.count + 1
             twin = history.twin(process, Crash(number, kept(chance()), seed))
             if twin is not None:

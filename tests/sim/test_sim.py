@@ -27,7 +27,11 @@ PAST = {
 """Histories that once went wrong, and about where they crashed; each with whatever else chance adds."""
 SLOW = Script(0, (0,), is_short=True, rate=0.4, fates=("late",), disk=(0.003, 55.0))
 TORN = Script(0, (2,), is_short=True, rate=0.4, fates=("never",), rival=1.0, freezes_at="lease", expires=True)
+DOUBLING = Script(0, (0,), is_short=True, rate=0.6, fates=("twice",))
 PROVOKING = {
+    "kept-first": [
+        replace(DOUBLING, seed=n, crashes=(Crash(8 + n % 8, 0.0, n + 1), Crash(4 + n % 14))) for n in range(1000)
+    ],
     "lease": [replace(TORN, seed=n, freeze_at=3 + n % 20) for n in range(2000)],
     "margin": [replace(SLOW, seed=n, crashes=(Crash(8 + n % 14, 0.0, n + 1),)) for n in range(2000)],
 }
