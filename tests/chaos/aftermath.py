@@ -26,7 +26,7 @@ HELD = 13
 """The exit code of a run that found the state locked."""
 _ASKED = ("recovery.ambiguous", "reconciler resolve", "exists already")
 _BROKEN = ("Traceback", "internal error")
-_SLOW = "takes longer than"
+SLOW = "takes longer than"
 """What a run says that would not send anything in good time: a machine that has other things to do."""
 _AGAIN = 3
 _UNLOCK = re.compile(r"reconciler force-unlock ([0-9a-f-]{36})")
@@ -133,7 +133,7 @@ class Aftermath:
     def _settle(self, project: Project) -> None:
         second = self.listen(project, self._again(project))
         for _ in range(_AGAIN):
-            if second.code == 0 or _SLOW not in second.told:
+            if second.code == 0 or SLOW not in second.told:
                 break
             self.tally.add("too slow")
             second = self.listen(project, self._again(project))
