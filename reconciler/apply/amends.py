@@ -31,8 +31,8 @@ def settle_update(record: Record, meant: Record, seen: Observed) -> tuple[Record
         told = f"An earlier run did not see the end of updating {record.address}; it was done, and is recorded now"
         kept = replace(meant, id=record.id, handle=record.handle, status=seen.status)
         every = "An earlier run did not see the end of its updates; they were done, and are recorded now"
-        note = warning("recovery.updated", told, address=record.address)
-        return kept, replace(note, cause=Cause(every, record.address, head=""))
+        cause = Cause(every, record.address, head="")
+        return kept, warning("recovery.updated", told, address=record.address, cause=cause)
     attributes, touched = dict(record.attributes), []
     for name in changed:
         if name not in done and _shows(record, seen, name):

@@ -183,19 +183,15 @@ def longest_wait(entries: Iterable[Entry], now: Moment) -> float:
 def _made(address: Address, identity: str) -> Diagnostic:
     told = f"An earlier run was interrupted while creating {address}; it was made, as {identity}, and is recorded now"
     every = "An earlier run was interrupted; what it was creating was made, and is recorded now"
-    return replace(
-        warning("recovery.adopted", told, address=address), cause=Cause(every, f"{address}, as {identity}", head="")
-    )
+    cause = Cause(every, f"{address}, as {identity}", head="")
+    return warning("recovery.adopted", told, address=address, cause=cause)
 
 
 def _not_made(address: Address) -> Diagnostic:
-    told, way = (
-        f"An earlier run was interrupted while creating {address}; that did not happen",
-        "The next apply creates",
-    )
+    told = f"An earlier run was interrupted while creating {address}; that did not happen"
     every = "An earlier run was interrupted; some of what it was creating was not made"
-    found = warning("recovery.not-made", told, f"{way} it.", address=address)
-    return replace(found, cause=Cause(every, address, f"{way} them.", head=""))
+    cause = Cause(every, address, "The next apply creates them.", head="")
+    return warning("recovery.not-made", told, "The next apply creates it.", address=address, cause=cause)
 
 
 def _unfinished(address: Address) -> Diagnostic:
@@ -220,7 +216,7 @@ def _failed(address: Address, why: str) -> Diagnostic:
 def _deleted(address: Address) -> Diagnostic:
     told = f"An earlier run was interrupted while deleting {address}; it is gone, and is no longer recorded"
     every = "An earlier run was interrupted; what it was deleting is gone, and is no longer recorded"
-    return replace(warning("recovery.deleted", told, address=address), cause=Cause(every, address, head=""))
+    return warning("recovery.deleted", told, address=address, cause=Cause(every, address, head=""))
 
 
 def _parent_id(records: Mapping[Address, Record], address: Address) -> str | None:

@@ -90,7 +90,7 @@ def _failure(task: Task, waited: Waited[Observed | None]) -> StepResult:
         every = Cause(
             "Stopped waiting for the live system", f"{step.address} becomes {step.target}", way_on, "What isn't over:"
         )
-        problem = replace(error("apply.interrupted", summary, way_on, address=step.address), cause=every)
+        problem = error("apply.interrupted", summary, way_on, address=step.address, cause=every)
     elif seen is not None and seen.status is State.INVALID:
         problem = _invalid(task, seen)
     elif waited.end is Judgement.TOO_LATE:

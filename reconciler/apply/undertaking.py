@@ -7,7 +7,7 @@ once if it wants to, and gives back their results; so every driver keeps the sam
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from reconciler.apply.event import Event, Failed, Finished, Outcome, Skipped
@@ -134,7 +134,7 @@ def cut_off(step: Step) -> StepResult:
     told = f"{step.id} was cut off"
     way_on = "Whether its last call took effect is found out by the next plan."
     every = Cause("Steps were cut off", step.id, "Whether their calls took effect is found out by the next plan.", "")
-    problem = replace(error("apply.interrupted", told, way_on, address=step.address), cause=every)
+    problem = error("apply.interrupted", told, way_on, address=step.address, cause=every)
     return StepResult(diagnostics=(problem,), was_interrupted=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic
 
@@ -37,7 +37,7 @@ class Interrupted(Refused):
     def __init__(self, summary: str = "Stopped waiting for the live system", item: str = "") -> None:
         way_on = "Run apply again: it finds out what became of it, and goes on."
         every = Cause("Stopped waiting for the live system", item, way_on, "What isn't over:") if item else None
-        super().__init__([replace(error(INTERRUPTED, summary, way_on), cause=every)])
+        super().__init__([error(INTERRUPTED, summary, way_on, cause=every)])
 
 
 class Judgement(StrEnum):

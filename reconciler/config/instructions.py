@@ -88,8 +88,7 @@ class Instructions:
                 continue
             first = moves[source].span if source in moves else targets.get(target)
             if first is not None:
-                detail = f"The first one is at {first}. Remove one of them."
-                self.findings.error("config.moved", "This move contradicts another one", detail, span)
+                self._report_second("config.moved", "This move contradicts another one", first, span)
             elif source == target:
                 self.findings.error("config.moved", f"{source} is moved to itself", "Remove this block.", span)
             elif source.kind != target.kind:
@@ -122,8 +121,7 @@ class Instructions:
             if source is None:
                 continue
             if source in found:
-                detail = f"The first one is at {found[source].span}. Remove one of them."
-                self.findings.error("config.removed", f"{source} is removed twice", detail, span)
+                self._report_second("config.removed", f"{source} is removed twice", found[source].span, span)
             elif self._is_declared(source):
                 detail = "Remove its block from the configuration, or remove this one."
                 self.findings.error("config.removed", f"{source} is still declared", detail, span)
@@ -137,8 +135,7 @@ class Instructions:
             if target is None:
                 continue
             if target in found:
-                detail = f"The first one is at {found[target].span}. Remove one of them."
-                self.findings.error("config.import", f"{target} is imported twice", detail, span)
+                self._report_second("config.import", f"{target} is imported twice", found[target].span, span)
             elif target in self.blocks and target not in self.resources:
                 detail = f"Import what is made of it, such as mcp_server.NAME/{target}."
                 summary = f"{target} has no remote object of its own"
@@ -166,6 +163,9 @@ class Instructions:
 
     def _is_declared(self, address: Address) -> bool:
         return address in self.resources or address in self.blocks
+
+    def _report_second(self, code: str, summary: str, first: Span | None, span: Span) -> None:
+        self.findings.error(code, summary, f"The first one is at {first}. Remove one of them.", span)
 
     def _report_undeclared(self, address: Address, span: Span | None) -> None:
         detail = suggest(address, (*self.resources, *self.blocks), "Declare it, or remove this block.")

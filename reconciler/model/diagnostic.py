@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
+from typing import Final
 
 from reconciler.model.address import Address
 
@@ -83,28 +85,8 @@ class Refused(Exception):
         super().__init__("; ".join(diagnostic.summary for diagnostic in self.diagnostics))
 
 
-def error(
-    code: str,
-    summary: str,
-    detail: str = "",
-    *,
-    span: Span | None = None,
-    address: Address | None = None,
-    snippet: str | None = None,
-) -> Diagnostic:
-    return Diagnostic(Severity.ERROR, code, summary, detail, span, address, snippet)
-
-
-def warning(
-    code: str,
-    summary: str,
-    detail: str = "",
-    *,
-    span: Span | None = None,
-    address: Address | None = None,
-    snippet: str | None = None,
-) -> Diagnostic:
-    return Diagnostic(Severity.WARNING, code, summary, detail, span, address, snippet)
+error: Final = partial(Diagnostic, Severity.ERROR)
+warning: Final = partial(Diagnostic, Severity.WARNING)
 
 
 def exit_code(diagnostics: Iterable[Diagnostic]) -> int:

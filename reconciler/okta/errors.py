@@ -6,7 +6,6 @@ Okta API reference, "Errors": `errorCode`, `errorSummary`, `errorId`, `errorCaus
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from reconciler.model.address import Address
@@ -62,22 +61,23 @@ def refusal(call: Call, answer: Answer, address: Address | None = None, purpose:
 
 
 def _diagnostic(what: str, answer: Answer, address: Address | None, is_harmless: bool) -> Diagnostic:
-    code = error_code(answer)
+    code, where = error_code(answer), _trace(answer)
     if answer.lost is not None:
-        lost = printable(answer.lost)
-        found = error("okta.no-answer", f"Could not {what}: {lost}", _UNHEARD[is_harmless], address=address)
-        return replace(found, cause=Cause(f"No answer from the org: {lost}", what, found.detail))
+        lost, way_on = printable(answer.lost), _UNHEARD[is_harmless]
+        cause = Cause(f"No answer from the org: {lost}", what, way_on)
+        return error("okta.no-answer", f"Could not {what}: {lost}", way_on, address=address, cause=cause)
     if code is None:
         told = _describe(answer)
         family = "auth.refused" if answer.status == 401 else f"okta.http-{answer.status}"
-        found = error(family, f"Could not {what}: {told}", _trace(answer), address=address)
-        return replace(found, cause=Cause(f"{told[:1].upper()}{told[1:]}", what, found.detail))
+        cause = Cause(f"{told[:1].upper()}{told[1:]}", what, where)
+        return error(family, f"Could not {what}: {told}", where, address=address, cause=cause)
     family = "auth" if code in _AUTH or answer.status == 401 else "okta"
     summary = printable(text(answer.body.get("errorSummary")) or "no reason given")
-    detail = "\n".join(filter(None, [*_cause_lines(answer), _HINTS.get(code, ""), _trace(answer)]))
-    found = error(f"{family}.{code}", f"Okta refused to {what}: {summary}", detail, address=address)
+    detail = "\n".join(filter(None, [*_cause_lines(answer), _HINTS.get(code, ""), where]))
     is_common = family == "auth" or code in _OF_ALL or answer.status >= 500
-    return replace(found, cause=Cause(f"Okta refused: {summary}", what, detail)) if is_common else found
+    common = Cause(f"Okta refused: {summary}", what, detail) if is_common else None
+    told = f"Okta refused to {what}: {summary}"
+    return error(f"{family}.{code}", told, detail, address=address, cause=common)
 
 
 def _describe(answer: Answer) -> str:
