@@ -41,7 +41,7 @@ def situation(machine: Machine, now: Moment) -> tuple[Any, ...] | None:
         api.is_unique,
         api.lag,
         tuple(api.made.items()),
-        bool(machine.excuses),
+        frozenset(machine.excuses),
         machine.now % 10_000,
         tuple([_thing(thing) for thing in api.things.values()]),
         snapshot is None,
