@@ -77,8 +77,8 @@ def make_plan(facts: Facts, options: Options) -> Plan:
     problems = [*surveyed.diagnostics, *problems, *ways, *_contradictions(decisions)]
     steps = _steps(configured, decisions, routes, ties, is_sound=not problems)
     problems += guard(decisions, configured, guards, options.operation, options.allowed)
-    if options.targets or options.excludes:
-        problems.append(_partial(len(surveyed.situations) - len(decisions)))
+    if options.targets or options.excludes or facts.unclear:
+        problems += _partial(len(surveyed.situations) - len(decisions), bool(options.targets or options.excludes))
     busy = {step.address for step in steps}
     return Plan(
         basis=_basis(facts, options),
@@ -203,12 +203,20 @@ def _contradictions(decisions: Mapping[Address, Decision]) -> Iterable[Diagnosti
                 )
 
 
-def _partial(left: int) -> Diagnostic:
-    return warning(
-        "plan.partial",
-        f"This plan leaves {left} resources out of account",
-        "-target and -exclude are for exceptions. Run plan without them afterwards to see what is left to do.",
-    )
+def _partial(left: int, by_wish: bool) -> Iterator[Diagnostic]:
+    if by_wish:
+        yield warning(
+            "plan.partial",
+            f"This plan leaves {left} resources out of account",
+            "-target and -exclude are for exceptions. Run plan without them afterwards to see what is left to do.",
+        )
+    elif left:
+        number = "One resource is" if left == 1 else f"{left} resources are"
+        yield warning(
+            "plan.waiting",
+            f"{number} left out of account until it is known what became of an interrupted run",
+            "The rest of the configuration is planned without.",
+        )
 
 
 def _change(decision: Decision, way: Route | None, fingerprints: Fingerprints) -> Change:

@@ -100,6 +100,7 @@ def test_a_saved_plan_of_the_rest_is_good_while_the_user_thinks(place: Path) -> 
     applied = run(place, "apply", "p.json")
     assert applied.code == 0, applied
     assert "1 changed" in applied.told
+    assert "3 resources are left out of account" in run(place, "plan").told
 
 
 def test_what_it_is_nested_in_is_not_destroyed(place: Path, sandbox: Sandbox) -> None:
