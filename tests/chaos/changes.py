@@ -160,6 +160,8 @@ class Story:
         if self.dice.random() < 0.25:
             self._reconsider()
             before = {}
+        if self.dice.random() < 0.2:
+            self._invalidate()
         self.outside.calm()
         self.settle(before)
 
@@ -233,6 +235,18 @@ class Story:
                 fresh.document[word] = [*self.desired.document[word], *fresh.document.get(word, [])]
         if self._take(fresh, by):
             self.counts["edited in between"] += 1
+
+    def _invalidate(self) -> None:
+        """Okta finds something wrong with a server, or with an association, that is ours."""
+        urls = {server["resource_url"] for server in self.desired.servers.values()}
+        things = [(thing, item) for thing, item in found(self.outside.items()) if thing.name[0] in urls]
+        things = [(thing, item) for thing, item in things if thing.kind in ("mcp_server", "association")]
+        if things:
+            thing, item = self.dice.choice(things)
+            named = {"id": item["id"], **({"parent": item["parent"]} if "parent" in item else {})}
+            ask(f"{self.outside.url}/sandbox/edit", "POST", {**named, "set": {"status": "INVALID"}})
+            self.counts["found invalid"] += 1
+            self.log.append(f"found invalid: {thing.kind} {thing.name}")
 
     def settle(self, before: dict[Any, str]) -> None:
         """Apply to the end and look whether all is as it must be; `before` are ids that must not have changed."""
