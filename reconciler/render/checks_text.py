@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from reconciler.model.address import Address
 from reconciler.readiness.catalogue import CHECKS, Check
-from reconciler.readiness.gate import CheckResult, Verdict
+from reconciler.readiness.gate import CheckResult, Verdict, tally
 from reconciler.readiness.trouble import Trouble, names_of, troubles
 from reconciler.render.page import Page, columns, listing, safe
 
@@ -35,6 +35,10 @@ def _table(by_address: Mapping[Address, tuple[CheckResult, ...]], page: Page) ->
         cells = [str(counts[verdict] or "-").rjust(len(verdict)) for verdict in _COLUMNS]
         rows.append((safe(address), *cells, _state(results)))
     head, *lines = columns(rows)
+    if page.width is not None and any(len(line) > page.width for line in lines):
+        # Broken across lines a table can't be read.
+        told = [(a, f"{tally(results)}: {_state(results)}") for a, results in by_address.items()]
+        return "\n".join(f"{page.paint(safe(address), 'bold')}\n  {counts}" for address, counts in told)
     return "\n".join([page.paint(head, "bold"), *lines])
 
 
@@ -51,9 +55,11 @@ def _state(results: Iterable[CheckResult]) -> str:
 
 
 def _trouble(trouble: Trouble, page: Page) -> str:
-    root, blocks = trouble.root, "" if trouble.is_shut else " (does not block)"
+    root, blocks = trouble.root, "" if trouble.is_shut else "(does not block)"
     head = f"{page.paint(str(trouble.verdict), *_style(trouble.verdict))}  {page.paint(root.check, 'bold')}  "
-    lines = [f"{head}{safe(root.address)}{blocks}"]
+    taken = len(f"{trouble.verdict}  {root.check}  {root.address} {blocks}")
+    beside, below = (f" {blocks}", "") if page.width is None or taken <= page.width else ("", blocks)
+    lines = [f"{head}{safe(root.address)}{beside if blocks else ''}", *_indented(page, below, "")]
     lines += _indented(page, root.evidence, "")
     if trouble.unmade:
         count = f"{len(trouble.unmade)} check{'s' if len(trouble.unmade) != 1 else ''}"
@@ -82,7 +88,7 @@ def _conclusion(results: Iterable[CheckResult], page: Page) -> str:
         "not ready": "Not ready: what fails above keeps its resource from being activated.",
         "undecided": "Undecided: what could not be found out keeps its resource from being activated.",
     }[state]
-    return page.paint(told, "bold", "green" if state == "ready" else "red")
+    return "\n".join(page.paint(line, "bold", "green" if state == "ready" else "red") for line in page.wrap(told))
 
 
 def render_check(check: Check, page: Page) -> str:

@@ -11,7 +11,9 @@ from reconciler.ports import Fetched
 from reconciler.readiness.finding import GIVEN_UP, unanswered
 from reconciler.readiness.gate import CheckResult, Verdict
 from reconciler.readiness.trouble import findings, troubles
+from reconciler.render.checks_text import render_results
 from reconciler.render.diagnostic_text import folded
+from reconciler.render.page import Page
 
 ROW = Address("mcp_server.a/authorization_server.x")
 CLIENT = Address("mcp_server.a/client_registration.c")
@@ -110,3 +112,11 @@ def test_a_host_that_is_given_up_has_the_cause_it_was_given_up_for() -> None:
     assert first and later
     assert (later.verdict, later.cause) == (Verdict.UNKNOWN, first.cause)
     assert later.evidence == "https://h.example/b is not asked any more: h.example gave no answer before"
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, None])
+def test_what_was_found_fits_the_page(width: int | None) -> None:
+    text = render_results({ROW: RESULTS, CLIENT: RESULTS[:2]}, Page(width))
+    assert width is None or max(map(len, text.splitlines())) <= width
+    assert ("1 check passed" in text) is (width == 60)
+    assert text.count("gave no answer") == 1
