@@ -29,7 +29,7 @@ from reconciler.apply.sweep import find_duplicates
 from reconciler.config.configuration import Configuration
 from reconciler.gating import gates_of, keep_passages, predicted, waiver_notes
 from reconciler.model.address import Address
-from reconciler.model.diagnostic import Diagnostic, Refused
+from reconciler.model.diagnostic import Diagnostic, Refused, error
 from reconciler.model.resource import Observed
 from reconciler.model.snapshot import Snapshot
 from reconciler.plan.document import Plan
@@ -125,7 +125,16 @@ class Site:
     def observe(self) -> tuple[Observed, ...]:
         if self.observed is None:
             self.observed = self.live.observe(self.snapshot, self.audience.wait)
+            self._require_lock()
         return self.observed
+
+    def _require_lock(self) -> None:
+        """Of a run that stood still for longer than its lease, what it saw may be the work of whoever came after it."""
+        lease = self.books.lease
+        if lease is not None and lease.remaining() <= 0:
+            told = "The lock of the state was lost before the plan was made"
+            way = "Another run may have changed what is there meanwhile. Run the command again."
+            raise Refused([error("lock.lost", told, way)])
 
     def recover(self) -> None:
         """Accounts for what an earlier run did after its last snapshot, if it broke off."""

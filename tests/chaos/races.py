@@ -32,7 +32,7 @@ from tests.chaos.shim import How, Strike
 from tests.chaos.stage import Ended, Sandbox, memory
 
 _MODES = ("race", "race", "race", "race", "wait", "wait", "kill", "kill", "stop")
-_STRIKES = {"kill": (How.BEFORE,), "stop": (How.STOP,)}
+_STRIKES = {"kill": How.BEFORE, "stop": How.STOP}
 _CALLS = 400
 """So many system calls has a run at least of which that isn't known yet; at one of them it is killed or stopped."""
 _MOMENT = 0.5
@@ -52,7 +52,8 @@ class Races(Aftermath):
         turn = number % 3
         project.verb = DESTROY if turn == 2 else APPLY
         self.configure(project, f"n{number}" if turn == 1 else "")
-        strike = Strike(random.randint(1, self.calls.get(turn, _CALLS)), *_STRIKES.get(mode, (How.COUNT,)))
+        how = _STRIKES.get(mode, How.COUNT)
+        strike = Strike(random.randint(1, self.calls.get(turn, _CALLS)) if how else 0, how)
         project.about = f"round {number}, {mode} ({strike}), {project.verb[0]}"
         ended = self._race(project, mode, strike, random)
         for one in ended:
@@ -60,7 +61,7 @@ class Races(Aftermath):
             self.tally.add(f"ended with {one.code}")
             if one.report is not None and one.code == 0:
                 self.calls[turn] = max(self.calls.get(turn, 0), one.report.total)
-        self.tally.add(f"{mode} that came to it", any(one.report is not None and one.report.call for one in ended))
+        self.tally.add("struck", any(one.report is not None and one.report.call for one in ended))
         # On a machine that has other things to do a run may have stopped of itself.
         slow = any(SLOW in one.told for one in ended)
         self.tally.add("too slow", slow)
@@ -146,7 +147,7 @@ def main() -> int:
         with ThreadPoolExecutor(jobs) as pool:
             list(pool.map(lambda one: work(races, *one, given.seed), zip(sandboxes, shares, strict=True)))
     counts = races.tally.counts
-    print(", ".join(f"{name}: {number}" for name, number in sorted(counts.items()) if " " in name))
+    print(", ".join(f"{name}: {number}" for name, number in sorted(counts.items()) if name != "rounds"))
     print(
         f"rounds {counts['rounds']}, {races.tally}, complaints = {len(races.tally.complaints)}, "
         f"store {given.store}, {time.monotonic() - began:.0f} s"
