@@ -111,7 +111,9 @@ class PostgresMedium(SqlMedium):
         try:
             self._take_advisory()
         except BaseException:
-            super().release()
+            # Another run may have come to hold it meanwhile, or the server be gone: there is nothing to give back then.
+            with suppress(Lost, Refused):
+                super().release()
             raise
         return fence
 

@@ -62,12 +62,8 @@ class Races(Aftermath):
             if one.report is not None and one.code == 0:
                 self.calls[turn] = max(self.calls.get(turn, 0), one.report.total)
         self.tally.add("struck", any(one.report is not None and one.report.call for one in ended))
-        # On a machine that has other things to do a run may have stopped of itself.
-        slow = any(SLOW in one.told for one in ended)
-        self.tally.add("too slow", slow)
-        if not slow:
-            self._require_codes(project, mode, ended)
-        if slow or mode in _STRIKES:
+        self._require_codes(project, mode, ended)
+        if mode in _STRIKES or not any(one.code == 0 for one in ended):
             self.settle(project)
         else:
             self.require_order(project)
@@ -98,9 +94,14 @@ class Races(Aftermath):
     def _require_codes(self, project: Project, mode: str, ended: Sequence[Ended]) -> None:
         codes = Counter(one.code for one in ended)
         allowed = {"race": {0, HELD}, "wait": {0}, "kill": {0, HELD, -signal.SIGKILL}, "stop": {0, HELD}}[mode]
-        if not codes.keys() <= allowed or (mode in ("race", "wait") and not codes[0]):
-            told = "\n".join(one.told[-800:] for one in ended if one.code)
-            self.tally.complain(project.about, f"they end with {sorted(codes.elements())}: {told}")
+        if codes.keys() <= allowed and (mode in _STRIKES or codes[0]):
+            return
+        if any(SLOW in one.told for one in ended):
+            # On a machine that has other things to do a run may have stopped of itself.
+            self.tally.add("too slow")
+            return
+        told = "\n".join(one.told[-800:] for one in ended if one.code)
+        self.tally.complain(project.about, f"they end with {sorted(codes.elements())}: {told}")
 
     def _together(self, place: Path, strike: Strike, *arguments: str) -> list[Running]:
         """Two that begin at the same instant, when both are ready."""

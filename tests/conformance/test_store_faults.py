@@ -19,6 +19,7 @@ from reconciler.stores.bucket import open_bucket
 from reconciler.stores.http import HttpMedium
 from reconciler.stores.kept import KeptStore
 from reconciler.stores.lease import new_holder
+from reconciler.stores.medium import Held
 from reconciler.stores.object import ObjectMedium
 from reconciler.stores.postgres import PostgresMedium
 from reconciler.stores.sql import SqlMedium
@@ -264,6 +265,20 @@ def test_what_a_server_was_still_busy_writing_is_not_taken_for_anothers(monkeypa
         store.append([intent("a", 0)])
         assert calls == 2
         assert plain(store.tail()) == [intent("a", 0)]
+
+
+def test_whoever_is_overtaken_while_taking_the_lock_is_told_that_it_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    url, schema = postgres_url()
+    holder = new_holder("apply")
+    first, second = (PostgresMedium(Secret(url), schema, "default") for _ in range(2))
+
+    def overtaken() -> None:
+        second.unlock(holder.id)
+        raise Held(None)
+
+    monkeypatch.setattr(first, "_take_advisory", overtaken)
+    with closing(first), closing(second), pytest.raises(Held):
+        first.acquire(holder, 30)
 
 
 def test_a_client_that_stops_in_the_middle_of_a_transaction_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
