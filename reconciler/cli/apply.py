@@ -68,16 +68,24 @@ def report(console: Console, result: Result) -> int:
         if code := exit_code(result.plan.diagnostics):
             return code
         console.conclude(Counts(), operation)
-        return 0
+        return _success_code(console, result)
     counts = Counts(applied.added, applied.changed, applied.destroyed, applied.imported)
     if applied.is_whole:
         counts = replace(counts, forget=count(result.plan.changes).forget)
         console.diagnose(applied.diagnostics)
         console.conclude(counts, operation)
-        return 0
+        return _success_code(console, result)
     console.account(result.plan, applied.outcomes, counts)
     console.diagnose(applied.diagnostics)
     return INTERRUPTED if applied.interrupted else _failure_code(applied)
+
+
+def _success_code(console: Console, result: Result) -> int:
+    """What is done is done; but whoever watches only the code must learn that the rest waits for an answer."""
+    if not result.plan.is_held_up:
+        return 0
+    console.note("What only you can settle is left out: see `reconciler resolve` above, then run apply again.")
+    return PARTIAL
 
 
 def _failure_code(applied: Applied) -> int:

@@ -52,7 +52,7 @@ def command(console: Console, **flags: Any) -> int:
     console.note(_advice(made, flags["out"], console.out.page))
     if code := exit_code(made.diagnostics):
         return code
-    return CHANGES if flags["detailed_exitcode"] and has_changes(made) else 0
+    return CHANGES if flags["detailed_exitcode"] and (has_changes(made) or made.is_held_up) else 0
 
 
 def has_changes(made: Plan) -> bool:

@@ -12,6 +12,9 @@ from reconciler.model.resource import Resource
 from reconciler.plan.change import Change
 from reconciler.plan.step import Step
 
+WAITING = "plan.waiting"
+"""The code of the warning that something is left out until the user settles what became of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Basis:
@@ -57,3 +60,8 @@ class Plan:
     @property
     def is_applyable(self) -> bool:
         return bool(self.steps) and not any(diagnostic.is_error for diagnostic in self.diagnostics)
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether it leaves out what only the user can settle: carried out whole, it is still not all of the work."""
+        return any(diagnostic.code == WAITING for diagnostic in self.diagnostics)

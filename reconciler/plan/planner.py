@@ -19,7 +19,7 @@ from reconciler.model.snapshot import Snapshot
 from reconciler.plan.change import Action, Change
 from reconciler.plan.consequences import pass_on_keys, spread
 from reconciler.plan.decision import Decision, Route, Wishes, activates, decide, overlaid, route
-from reconciler.plan.document import Basis, Plan
+from reconciler.plan.document import WAITING, Basis, Plan
 from reconciler.plan.freshness import moment
 from reconciler.plan.guards import guard
 from reconciler.plan.lowering import lower
@@ -213,7 +213,7 @@ def _partial(left: int, by_wish: bool) -> Iterator[Diagnostic]:
     elif left:
         number = "One resource is" if left == 1 else f"{left} resources are"
         yield warning(
-            "plan.waiting",
+            WAITING,
             f"{number} left out of account until it is known what became of an interrupted run",
             "The rest of the configuration is planned without.",
         )

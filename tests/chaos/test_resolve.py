@@ -75,9 +75,10 @@ def test_only_that_branch_waits_and_adopting_settles_it(place: Path, sandbox: Sa
     assert len(clients) == 3
     for _ in range(2):
         told = apply(place)
-        assert told.code == 0, told
+        assert told.code == 15, told
         assert "2 objects could be it" in told.told
     assert sandbox.objects()["client_registration"] == clients
+    assert run(place, "plan", "-detailed-exitcode").code == 2
     listed = run(place, "state", "list").told
     assert CLIENT not in listed
     candidates = [one for one in clients if one in told.told]
@@ -98,7 +99,7 @@ def test_a_saved_plan_of_the_rest_is_good_while_the_user_thinks(place: Path) -> 
     assert run(place, "plan", "-out=p.json").code == 0
     assert run(place, "plan").code == 0
     applied = run(place, "apply", "p.json")
-    assert applied.code == 0, applied
+    assert applied.code == 15, applied
     assert "1 changed" in applied.told
     assert "3 resources are left out of account" in run(place, "plan").told
 
@@ -106,7 +107,7 @@ def test_a_saved_plan_of_the_rest_is_good_while_the_user_thinks(place: Path) -> 
 def test_what_it_is_nested_in_is_not_destroyed(place: Path, sandbox: Sandbox) -> None:
     """One of the two may be somebody else's."""
     destroyed = run(place, "destroy", "-auto-approve")
-    assert destroyed.code == 0, destroyed
+    assert destroyed.code == 15, destroyed
     assert "2 objects could be it" in destroyed.told
     assert {kind: len(ids) for kind, ids in sandbox.objects().items()} == {
         "mcp_server": 1,
@@ -119,9 +120,9 @@ def test_what_it_is_nested_in_is_renamed_once_it_is_settled(place: Path, sandbox
     edit(place, "  s0:", "  s9:")
     edit(place, "mcp_servers:", "moved: [{from: mcp_server.s0, to: mcp_server.s9}]\nmcp_servers:")
     moved = apply(place)
-    assert moved.code == 0, moved
+    assert moved.code == 15, moved
     again = apply(place)
-    assert again.code == 0 and "2 objects could be it" in again.told, again
+    assert again.code == 15 and "2 objects could be it" in again.told, again
     one = next(one for one in sandbox.objects()["client_registration"] if one in again.told)
     assert run(place, "resolve", CLIENT, "--adopt", one).code == 0
     assert apply(place).code == 0
@@ -130,7 +131,7 @@ def test_what_it_is_nested_in_is_renamed_once_it_is_settled(place: Path, sandbox
 
 def test_it_is_not_forgotten_by_a_run_without_a_lock(place: Path) -> None:
     edit(place, "s1: {", "s1: {display_name: Other, ")
-    assert apply(place, "-lock=false").code == 0
+    assert apply(place, "-lock=false").code == 15
     assert "2 objects could be it" in run(place, "plan").told
 
 
