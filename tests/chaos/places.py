@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,8 +91,12 @@ def _bucket() -> Store:
 
     def keys(name: str) -> dict[str, Any]:
         (backend,) = (b["aws"] for b in s3_backends.values() if bucket in b["aws"].buckets)
-        there = backend.buckets[bucket].keys
-        return {key: there[key] for key in list(there) if key.startswith(f"{prefix}/{name}/")}
+        there, found = backend.buckets[bucket].keys, {}
+        for key in [key for key in list(there) if key.startswith(f"{prefix}/{name}/")]:
+            # A run that goes on may remove one meanwhile.
+            with suppress(KeyError):
+                found[key] = there[key]
+        return found
 
     def state(name: str) -> str:
         return f"object: {{url: '{settings.url}/{name}', options: {{{options}}}, secrets: {{{secrets}}}}}, {_SHORT}"
