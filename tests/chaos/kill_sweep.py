@@ -162,7 +162,8 @@ def main() -> int:
         print(f"about {agenda.about} points, {jobs} at a time", flush=True)
         with ThreadPoolExecutor(jobs) as pool:
             list(pool.map(lambda sandbox: work(sweep, agenda, sandbox), sandboxes))
-        if (struck := sweep.tally.counts["points"]) < agenda.about * 0.9:
+        # How many calls a run makes varies, by a third in a bucket: the first that was counted is a guess.
+        if (struck := sweep.tally.counts["points"]) < agenda.about * 0.6:
             sweep.tally.complain("all", f"only {struck} points came up")
     return told(sweep, given, time.monotonic() - began)
 
