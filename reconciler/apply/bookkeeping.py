@@ -27,7 +27,7 @@ from reconciler.apply.edit import amend, decode_edit
 from reconciler.apply.journal import Entry, edits_of
 from reconciler.apply.observing import OBSERVING, observe
 from reconciler.apply.quarantine import Moment
-from reconciler.apply.recovery import Recovered, find_out, longest_wait
+from reconciler.apply.recovery import Recovered, find_out, glance, longest_wait
 from reconciler.apply.sweep import find_duplicates
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.resource import Observed
@@ -139,17 +139,19 @@ def recovering(
 ) -> Account[tuple[Recovered, tuple[Observed, ...] | None]]:
     """What an earlier run did after its last snapshot, if it broke off, and the live system as far as that took a look.
 
-    Recorded if the workspace `is_ours`, under another serial only if something has to be: a plan that was made before
-    is good still. What only the user can settle is journalled again first: then the entries that tell of it go.
+    If the workspace `is_ours`, what may still come is waited for, and all is recorded, under another serial only if
+    something has to be: a plan that was made before is good still. What only the user can settle is journalled again
+    first: then the entries that tell of it go.
     """
     entries = yield Tail()
     if not entries:
         return Recovered(snapshot), None
+    if not is_ours:
+        found, observed = yield Ask(glance(snapshot, entries, provider, now), OBSERVING)
+        return found, observed
     seconds = longest_wait(entries, now)
     doing = "Finding out what became of an interrupted run" + (f" ({seconds:.0f} s at most)" if seconds >= 1 else "")
     found, observed = yield Ask(find_out(snapshot, entries, provider, now), doing)
-    if not is_ours:
-        return found, observed
     yield Append(found.kept)
     if found.snapshot == snapshot:
         yield Settle()

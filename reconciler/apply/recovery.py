@@ -93,6 +93,16 @@ def find_out(
     raise AssertionError("the waits never end")
 
 
+def glance(
+    snapshot: Snapshot, entries: Sequence[Entry], provider: Provider, now: Moment
+) -> Conversation[tuple[Recovered, tuple[Observed, ...]]]:
+    """As `find_out`, for one who doesn't hold the workspace: that run may be at work. One look, no word of an end."""
+    observed = yield from observe(replace(snapshot, records=_amended(snapshot, entries)), provider)
+    found = recover(snapshot, entries, observed, now)
+    asked = [note for note in found.notes if note.address in found.unclear]
+    return replace(found, notes=(_under_way(unsettled(entries)), *asked)), observed
+
+
 @dataclass(slots=True)
 class _Recovery:
     records: dict[Address, Record]
@@ -234,6 +244,17 @@ def _is_it(candidate: Observed, meant: Record, intent: Entry) -> bool:
         return False
     shown = kind.immutable & candidate.attributes.keys() & meant.attributes.keys()
     return all(candidate.attributes[name] == meant.attributes[name] for name in shown)
+
+
+def _under_way(unsettled: Iterable[Address]) -> Diagnostic:
+    names = ", ".join(sorted(unsettled))
+    return warning(
+        "recovery.under-way",
+        "Another run is at work, or was interrupted: this is how things look meanwhile",
+        (f"What it is doing, or was, of which the outcome isn't known: {names}. " if names else "")
+        + "Run the command again once it has ended. `plan` takes the lock, waits for it with -lock-timeout, and finds "
+        "out what became of a run that was interrupted.",
+    )
 
 
 def _ambiguous(address: Address, found: Sequence[Observed]) -> Diagnostic:

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.apply.observing import observe
 from reconciler.apply.quarantine import QUARANTINE, Moment, moment, seconds_left, stamp
-from reconciler.apply.recovery import find_out, recover
+from reconciler.apply.recovery import find_out, glance, recover
 from reconciler.apply.sweep import find_duplicates
 from reconciler.model.resource import Observed
 from reconciler.ports import Answer, Conversation, Now, Read, Sleep, Together
@@ -78,6 +78,17 @@ def test_what_is_not_there_is_waited_for_until_it_can_not_come() -> None:
     assert sum(slept) == pytest.approx(60.0)
     assert [note.code for note in found.notes] == ["recovery.not-made"]
     assert seen == ()
+
+
+def test_who_does_not_hold_the_workspace_waits_for_nobody_and_says_so() -> None:
+    scene = stage()
+    machine = scene.world.machine
+    entry = intent(server("a"), **stamp(machine, 60.0))
+    (found, _), slept = play(glance(snapshot_of(), [entry], FakeProvider(), moment(machine)), scene)
+    assert slept == []
+    assert [note.code for note in found.notes] == ["recovery.under-way"]
+    assert "mcp_server.a" in (found.notes[0].detail or "")
+    assert found.snapshot.records == {}
 
 
 @pytest.mark.parametrize("at", ["nonsense", "2099-01-01T00:00:00Z"])
