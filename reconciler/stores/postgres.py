@@ -82,11 +82,19 @@ class PostgresMedium(SqlMedium):
         try:
             return super().save(data, over, serial)
         except Refused:
-            # The connection may have broken after the server had done it: no two states are the same.
-            kept = self.load()
-            if kept is None or kept.data != data:
-                raise
-            return kept.mark
+            # The connection may have broken after the server had done it: no two states are the same. Or whoever took
+            # over has ended it: that is told by a second attempt; or the first is on its way still.
+            try:
+                return self._mark_of(data) or super().save(data, over, serial)
+            except Overtaken:
+                if (mark := self._mark_of(data)) is None:
+                    raise
+                return mark
+
+    def _mark_of(self, data: bytes) -> str | None:
+        """The mark of the state, if it is this one."""
+        kept = self.load()
+        return kept.mark if kept is not None and kept.data == data else None
 
     def add(self, data: bytes, seq: int, size: int) -> None:
         try:

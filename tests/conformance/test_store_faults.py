@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any
@@ -19,7 +20,7 @@ from reconciler.stores.bucket import open_bucket
 from reconciler.stores.http import HttpMedium
 from reconciler.stores.kept import KeptStore
 from reconciler.stores.lease import new_holder
-from reconciler.stores.medium import Held
+from reconciler.stores.medium import Held, Lost
 from reconciler.stores.object import ObjectMedium
 from reconciler.stores.postgres import PostgresMedium
 from reconciler.stores.sql import SqlMedium
@@ -265,6 +266,27 @@ def test_what_a_server_was_still_busy_writing_is_not_taken_for_anothers(monkeypa
         store.append([intent("a", 0)])
         assert calls == 2
         assert plain(store.tail()) == [intent("a", 0)]
+
+
+def test_a_holder_whose_connection_its_successor_ends_has_lost_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    url, schema = postgres_url()
+    frozen, other = (PostgresMedium(Secret(url), schema, "default") for _ in range(2))
+    attempts, save = [], SqlMedium.save
+
+    def cut_off_at_first(medium: SqlMedium, *given: Any) -> str:
+        attempts.append(given)
+        if len(attempts) == 1:
+            raise Refused([error("state.unwritable", "The connection was ended", "")])
+        return save(medium, *given)
+
+    with closing(frozen), closing(other):
+        frozen.acquire(new_holder("apply"), 0.1)
+        time.sleep(0.2)
+        other.acquire(new_holder("apply"), 30)
+        monkeypatch.setattr(SqlMedium, "save", cut_off_at_first)
+        with pytest.raises(Lost):
+            frozen.save(b"{}", None, 1)
+        assert other.load() is None
 
 
 def test_whoever_is_overtaken_while_taking_the_lock_is_told_that_it_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
