@@ -22,8 +22,8 @@ from tests.chaos.watch import Hunt
 APPLY = ("apply", "-auto-approve", "-input=false")
 DESTROY = ("destroy", "-auto-approve", "-input=false")
 PATIENT = "-lock-timeout=60s"
-HELD = 13
-"""The exit code of a run that found the state locked."""
+HELD, PARTIAL = 13, 15
+"""The exit codes of a run that found the state locked, and of one that could not do all of it."""
 _ASKED = ("recovery.ambiguous", "reconciler resolve", "exists already")
 _BROKEN = ("Traceback", "internal error")
 SLOW = "takes longer than"
