@@ -293,7 +293,7 @@ class _Postgres:
         # Only the server's own words: those of the client could quote the URL.
         said = problem.diag.message_primary if problem.sqlstate else "the server can't be reached"
         told = f"{self.name} can't be used: {said or type(problem).__name__}"
-        way = (
-            "Check the reference state.postgres.url, the server, and what its user may do. Then run the command again."
-        )
+        way = "Check the reference state.postgres.url, the server, what its user may do, and run the command again."
+        if (problem.sqlstate or "").startswith(_SHUTDOWN):
+            way = f"Whoever takes over from a run whose lease has ended does that; so does a server that stops. {way}"
         return Refused([error("state.unwritable", told, way)])
