@@ -21,6 +21,7 @@ from reconciler.okta.transport import HttpTransport
 from reconciler.pipeline import recorded
 from reconciler.ports import Answer, Call, Leave, Send
 from reconciler.project import Project
+from tests.hub import HUB
 from tests.replay.conftest import Recording
 from tests.replay.recorder import Line, Recorder
 from tests.replay.replay import Deviation, Replay
@@ -28,21 +29,7 @@ from tests.replay.scene import Scene
 
 GOLDEN = Path(__file__).parent / "quickstart.jsonl"
 
-HUB = """\
-version: 1
-provider: {sandbox: {settle_seconds: 0, world: sandbox/world.yaml}}
-authorization_servers:
-  hub:
-    type: external
-    issuer: https://hub.example.com
-    authorization_endpoint: https://hub.example.com/authorize
-    token_endpoint: https://hub.example.com/token
-    registration_endpoint: https://hub.example.com/register
-client_registrations:
-  hub-app: {authorization_server: hub, method: dynamic, registrar: tool, credentials_file: kept/hub.json}
-mcp_servers:
-  hub: {resource_url: https://mcp.hub.example.com/mcp, authorization_servers: [hub], status: active}
-"""
+ACTIVE_HUB = HUB.replace("[hub]}", "[hub], status: active}")
 WORLD = """\
 version: 1
 mcp_servers: [{url: https://mcp.hub.example.com/mcp, authorization_servers: [https://hub.example.com]}]
@@ -108,7 +95,7 @@ def test_secrets_that_are_given_to_us_are_not_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recordings: list[Recording]
 ) -> None:
     (tmp_path / "sandbox").mkdir()
-    (tmp_path / "reconciler.yaml").write_text(HUB, "utf-8")
+    (tmp_path / "reconciler.yaml").write_text(ACTIVE_HUB, "utf-8")
     (tmp_path / "sandbox" / "world.yaml").write_text(WORLD, "utf-8")
     monkeypatch.chdir(tmp_path)
     assert main(["apply", "-auto-approve"]) == 0

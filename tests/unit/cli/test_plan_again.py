@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hub import HUB
 from tests.unit.cli.conftest import Ran, Reconciler
 from tests.unit.cli.test_state_versions import edit
 
@@ -82,27 +83,12 @@ mcp_servers: [{url: https://mcp.hub.example.com/mcp, authorization_servers: [htt
 authorization_servers:
   - {issuer: https://hub.example.com, registration_endpoint: https://hub.example.com/register, status: 403}
 """
-PARTLY = """\
-version: 1
-provider: {sandbox: {settle_seconds: 0, world: sandbox/world.yaml}}
-authorization_servers:
-  hub:
-    type: external
-    issuer: https://hub.example.com
-    authorization_endpoint: https://hub.example.com/authorize
-    token_endpoint: https://hub.example.com/token
-    registration_endpoint: https://hub.example.com/register
-client_registrations:
-  hub-app: {authorization_server: hub, method: dynamic, registrar: tool, credentials_file: kept/hub.json}
-mcp_servers:
-  hub: {resource_url: https://mcp.hub.example.com/mcp, authorization_servers: [hub]}
-"""
 
 
 def test_what_was_applied_in_part_was_not_applied(tmp_path: Path, reconciler: Reconciler) -> None:
     (tmp_path / "sandbox").mkdir()
     (tmp_path / "sandbox" / "world.yaml").write_text(CLOSED, "utf-8")
-    (tmp_path / "reconciler.yaml").write_text(PARTLY, "utf-8")
+    (tmp_path / "reconciler.yaml").write_text(HUB, "utf-8")
     assert reconciler("plan", "-out", "p.json").code == 0
     fingerprint = json.loads((tmp_path / "p.json").read_text("utf-8"))["x_fingerprint"]
     assert reconciler("apply", "p.json").code == 15

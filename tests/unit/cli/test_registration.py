@@ -12,23 +12,9 @@ import pytest
 from reconciler.cli.main import main
 from reconciler.secrets.files import SecretFiles
 from tests.drift.stage import sandbox
+from tests.hub import HUB
 from tests.unit.cli.conftest import Reconciler
 
-CONFIGURATION = """\
-version: 1
-provider: {sandbox: {settle_seconds: 0, world: sandbox/world.yaml}}
-authorization_servers:
-  hub:
-    type: external
-    issuer: https://hub.example.com
-    authorization_endpoint: https://hub.example.com/authorize
-    token_endpoint: https://hub.example.com/token
-    registration_endpoint: https://hub.example.com/register
-client_registrations:
-  hub-app: {authorization_server: hub, method: dynamic, registrar: tool, credentials_file: kept/hub.json}
-mcp_servers:
-  hub: {resource_url: https://mcp.hub.example.com/mcp, authorization_servers: [hub]}
-"""
 WORLD = """\
 version: 1
 mcp_servers: [{url: https://mcp.hub.example.com/mcp, authorization_servers: [https://hub.example.com]}]
@@ -39,7 +25,7 @@ authorization_servers: [{issuer: https://hub.example.com, registration_endpoint:
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     (tmp_path / "sandbox").mkdir()
-    (tmp_path / "reconciler.yaml").write_text(CONFIGURATION, "utf-8")
+    (tmp_path / "reconciler.yaml").write_text(HUB, "utf-8")
     (tmp_path / "sandbox" / "world.yaml").write_text(WORLD, "utf-8")
     return tmp_path
 
@@ -104,7 +90,7 @@ def test_the_client_goes_even_if_its_registration_in_okta_is_gone_already(
     delete_behind_our_back(place)
     if is_refreshed:
         assert reconciler("apply", "-refresh-only", "-auto-approve").code == 0
-    text = CONFIGURATION.replace("  hub-app: {", "  hub-other: {").replace("kept/hub.json", "kept/other.json")
+    text = HUB.replace("  hub-app: {", "  hub-other: {").replace("kept/hub.json", "kept/other.json")
     (place / "reconciler.yaml").write_text(text, "utf-8")
     planned = reconciler("plan").out
     assert "mcp_server.hub/client_registration.hub-app will be destroyed" in planned
@@ -120,7 +106,7 @@ def test_a_client_that_outlived_its_registration_is_replaced_where_it_is_to_be_a
 ) -> None:
     assert reconciler("apply", "-auto-approve").code == 0
     delete_behind_our_back(place)
-    (place / "reconciler.yaml").write_text(CONFIGURATION.replace("kept/hub.json", "kept/other.json"), "utf-8")
+    (place / "reconciler.yaml").write_text(HUB.replace("kept/hub.json", "kept/other.json"), "utf-8")
     assert reconciler("apply", "-auto-approve").code == 0
     assert not (place / "kept" / "hub.json").exists()
     assert reconciler("plan", "-detailed-exitcode").code == 0
