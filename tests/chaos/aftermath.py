@@ -10,12 +10,15 @@ import shutil
 import threading
 import time
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from tests.chaos.forked import Forks
-from tests.chaos.places import Store
+import pytest
+
+from tests.chaos.forked import Forks, forks
+from tests.chaos.places import Store, store
 from tests.chaos.stage import SECRET, Ended, Sandbox, configuration
 from tests.chaos.watch import Hunt
 
@@ -178,3 +181,12 @@ class Aftermath:
         for one in json.loads(pulled.told)["resources"]:
             found.setdefault(one["kind"], []).append(one["id"])
         return {kind: sorted(ids) for kind, ids in found.items()}
+
+
+def ground(stack: ExitStack, kind: str, place: Path) -> tuple[Store, Forks] | None:
+    """A store of that kind, and what runs of the program are forked from; None if this machine can't have them."""
+    try:
+        return stack.enter_context(store(kind)), stack.enter_context(forks(place))
+    except pytest.skip.Exception as missing:
+        print(f"{missing}: nothing was tested")
+        return None

@@ -23,11 +23,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-import pytest
-
-from tests.chaos.aftermath import APPLY, Aftermath
-from tests.chaos.forked import forks
-from tests.chaos.places import KINDS, store
+from tests.chaos.aftermath import APPLY, Aftermath, ground
+from tests.chaos.places import KINDS
 from tests.chaos.shim import CHANGING, TEARABLE, How, Report, Strike
 from tests.chaos.shim import KINDS as CALLS
 from tests.chaos.stage import Sandbox, memory
@@ -147,12 +144,10 @@ def main() -> int:
     calls = given.calls.split(",")
     sorts = [(how, error, tuple(kind for kind in kinds if kind in calls)) for how, error, kinds in chosen_sorts]
     with tempfile.TemporaryDirectory(prefix="sweep", dir=memory()) as name, ExitStack() as stack:
-        try:
-            chosen = stack.enter_context(store(given.store))
-            forked = stack.enter_context(forks(Path(name)))
-        except pytest.skip.Exception as missing:
-            print(f"{missing}: nothing was tested")
+        found = ground(stack, given.store, Path(name))
+        if found is None:
             return 2
+        chosen, forked = found
         # Most of the time is spent waiting: for leases to end, and for what may be on its way.
         jobs = given.jobs or (os.cpu_count() or 1) * (12 if chosen.has_leases else 4)
         sandboxes = [stack.enter_context(forked.served(Path(name))) for _ in range(jobs)]

@@ -23,11 +23,9 @@ from fcntl import LOCK_EX, flock
 from pathlib import Path
 from random import Random
 
-import pytest
-
-from tests.chaos.aftermath import APPLY, DESTROY, HELD, PARTIAL, PATIENT, SLOW, Aftermath, Project
-from tests.chaos.forked import Running, forks
-from tests.chaos.places import KINDS, store
+from tests.chaos.aftermath import APPLY, DESTROY, HELD, PARTIAL, PATIENT, SLOW, Aftermath, Project, ground
+from tests.chaos.forked import Running
+from tests.chaos.places import KINDS
 from tests.chaos.shim import How, Strike
 from tests.chaos.stage import Ended, Sandbox, memory
 
@@ -141,12 +139,10 @@ def main() -> int:
     given = parsed()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="races", dir=memory()) as name, ExitStack() as stack:
-        try:
-            chosen = stack.enter_context(store(given.store))
-            forked = stack.enter_context(forks(Path(name)))
-        except pytest.skip.Exception as missing:
-            print(f"{missing}: nothing was tested")
+        found = ground(stack, given.store, Path(name))
+        if found is None:
             return 2
+        chosen, forked = found
         jobs = given.jobs or (os.cpu_count() or 1) * (4 if chosen.has_leases else 1)
         sandboxes = [stack.enter_context(forked.served(Path(name))) for _ in range(jobs)]
         races = Races(Path(name), forked, chosen, given.resources // 3)
