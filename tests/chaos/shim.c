@@ -1,6 +1,7 @@
 /* Preloaded into the program: counts its system calls over all threads, and at one of them kills it or lets it fail.
 
-   Nothing is counted until `chaos_arm` is called, nor in children, which have another process id. What was counted, and
+   Calls that nobody outside could tell from their absence don't count: with which one thread wakes another, and those
+   that look for answers without waiting for one. Besides, nothing is counted until `chaos_arm` is called, nor in children, which have another process id. What was counted, and
    at what the process was struck, is kept in a mapped file, which outlives it. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -85,12 +86,25 @@ static int is_on_file(int fd, const char *path) {
     return path != NULL || (fd >= 0 && fstat(fd, &found) == 0 && (S_ISREG(found.st_mode) || S_ISDIR(found.st_mode)));
 }
 
+/* Whether only this very process reads what is written there. */
+static int is_own(int fd) {
+    static const char EVENTS[] = "anon_inode:[eventfd]";
+    char place[32], target[sizeof EVENTS];
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) return peer.pid == getpid();
+    snprintf(place, sizeof place, "/proc/self/fd/%d", fd);
+    ssize_t length = syscall(SYS_readlinkat, AT_FDCWD, place, target, sizeof target);
+    return length == sizeof EVENTS - 1 && memcmp(target, EVENTS, length) == 0;
+}
+
 /* What is to become of this call; COUNT if it just goes on. */
 static enum how meet(enum kind kind, int fd, const char *path) {
     if (armed == 0 || armed != getpid()) return COUNT;
     int saved = errno;
     enum how fate = COUNT;
-    if ((wanted >> kind & 1) && (!files_only || is_on_file(fd, path))) {
+    if ((wanted >> kind & 1) && (!files_only || is_on_file(fd, path)) &&
+        !((kind == WRITE || kind == SEND) && is_own(fd))) {
         int64_t number = atomic_fetch_add((_Atomic int64_t *)&report->total, 1) + 1;
         atomic_fetch_add((_Atomic int64_t *)&report->counts[kind], 1);
         if (number == at || (how == ERRORS && number > at && at > 0)) fate = how;
@@ -163,16 +177,25 @@ CALL(MKDIR, int, mkdir, (const char *path, mode_t mode), (path, mode), -1, path)
 CALL(MKDIR, int, mkdirat, (int at_fd, const char *path, mode_t mode), (at_fd, path, mode), -1, path)
 CALL(LOCK, int, flock, (int fd, int operation), (fd, operation), fd, NULL)
 CALL(CONNECT, int, connect, (int fd, const struct sockaddr *to, socklen_t size), (fd, to, size), fd, NULL)
+
+#define WAITING(name, parameters, arguments, is_waiting)                                                               \
+    int name parameters {                                                                                              \
+        REAL(name);                                                                                                    \
+        enum how fate = (is_waiting) ? meet(WAIT, -1, NULL) : COUNT;                                                   \
+        int found = real arguments;                                                                                    \
+        if (fate != COUNT) die();                                                                                      \
+        return found;                                                                                                  \
+    }
 int __poll_chk(struct pollfd *, nfds_t, int, size_t);
-CALL(WAIT, int, poll, (struct pollfd *fds, nfds_t n, int timeout), (fds, n, timeout), -1, NULL)
-CALL(WAIT, int, __poll_chk, (struct pollfd *fds, nfds_t n, int timeout, size_t size), (fds, n, timeout, size), -1, NULL)
-CALL(WAIT, int, ppoll, (struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask),
-     (fds, n, timeout, mask), -1, NULL)
-CALL(WAIT, int, select, (int n, fd_set *in, fd_set *out, fd_set *other, struct timeval *timeout),
-     (n, in, out, other, timeout), -1, NULL)
-CALL(WAIT, int, epoll_wait, (int fd, struct epoll_event *events, int n, int timeout), (fd, events, n, timeout), fd, NULL)
-CALL(WAIT, int, epoll_pwait, (int fd, struct epoll_event *events, int n, int timeout, const sigset_t *mask),
-     (fd, events, n, timeout, mask), fd, NULL)
+WAITING(poll, (struct pollfd *fds, nfds_t n, int timeout), (fds, n, timeout), timeout != 0)
+WAITING(__poll_chk, (struct pollfd *fds, nfds_t n, int timeout, size_t size), (fds, n, timeout, size), timeout != 0)
+WAITING(ppoll, (struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask),
+        (fds, n, timeout, mask), timeout == NULL || timeout->tv_sec != 0 || timeout->tv_nsec != 0)
+WAITING(select, (int n, fd_set *in, fd_set *out, fd_set *other, struct timeval *timeout),
+        (n, in, out, other, timeout), timeout == NULL || timeout->tv_sec != 0 || timeout->tv_usec != 0)
+WAITING(epoll_wait, (int fd, struct epoll_event *events, int n, int timeout), (fd, events, n, timeout), timeout != 0)
+WAITING(epoll_pwait, (int fd, struct epoll_event *events, int n, int timeout, const sigset_t *mask),
+        (fd, events, n, timeout, mask), timeout != 0)
 
 /* Only what may make a file, and only what locks one. */
 static int is_making(int flags) { return (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE; }

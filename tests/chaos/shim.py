@@ -22,7 +22,8 @@ KINDS = (
     *("write", "pwrite", "fsync", "fdatasync", "truncate", "open", "rename", "link", "unlink", "mkdir", "lock"),
     *("connect", "send", "wait"),
 )
-"""The sorts of calls that matter, in the order of shim.c. `open`: of what it may make; `wait`: a poll of any sort."""
+"""The sorts of calls that matter, in the order of shim.c. `open`: of what it may make; `wait`: a poll of any sort that
+does wait. What a process writes to itself, to wake one of its threads, is none of them."""
 CHANGING = ("write", "pwrite", "fsync", "fdatasync", "truncate", "open", "rename", "link", "mkdir")
 """Those that a full or broken disk refuses."""
 TEARABLE = ("write", "pwrite", "send")

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,8 +24,8 @@ from tests.chaos.kill_sweep import FAILURES, KILLS, Agenda, Sweep, work
 from tests.chaos.places import KINDS as STORES
 from tests.chaos.places import Store, store
 from tests.chaos.races import Races
-from tests.chaos.shim import How, Strike, build
-from tests.chaos.stage import Sandbox, run
+from tests.chaos.shim import How, Report, Strike, build
+from tests.chaos.stage import ROOT, Sandbox, run
 
 SORTS = (*KILLS.values(), *FAILURES)
 SERVERS, TIMEOUT = 2, 2
@@ -139,6 +141,38 @@ def test_a_strike_is_exact(aftermath: Aftermath, project: Project) -> None:
         assert (ended.report.call, ended.report.total) == ("mkdir", 1)
         assert ended.report.what.endswith("state")
         assert (project.here / "state").exists() == is_there
+
+
+@pytest.mark.parametrize(
+    ("call", "counted"),
+    [
+        ("os.eventfd_write(os.eventfd(0), 1)", {}),
+        ("(pair := socket.socketpair())[0].send(b'.')", {}),
+        ("os.write(os.pipe()[1], b'.')", {"write": 1}),
+        ("socket.create_connection(server.getsockname()).send(b'.')", {"connect": 1, "send": 1}),
+        ("(poll := select.poll()).register(server), poll.poll(0)", {}),
+        ("(poll := select.poll()).register(server), poll.poll(1)", {"wait": 1}),
+        ("select.epoll().poll(0), select.select([], [], [], 0)", {}),
+        ("select.epoll().poll(0.001), select.select([], [], [], 0.001)", {"wait": 2}),
+    ],
+    ids=lambda given: given if isinstance(given, str) else "",
+)
+def test_only_calls_that_somebody_outside_could_notice_count(
+    call: str, counted: dict[str, int], tmp_path: Path
+) -> None:
+    report = tmp_path / "report"
+    text = f"""
+import os, select, socket
+from pathlib import Path
+from tests.chaos.shim import How, Strike, arm
+server = socket.create_server(("127.0.0.1", 0))
+arm(Strike(0, How.COUNT), Path({str(report)!r}))
+{call}
+os._exit(0)
+"""
+    given = {**os.environ, "LD_PRELOAD": str(build(tmp_path)), "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", text], env=given, check=True)
+    assert {kind: number for kind, number in Report.read(report).counts.items() if number} == counted
 
 
 def test_without_a_compiler_nothing_passes_for_tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
