@@ -57,7 +57,7 @@ THIRD_PARTY = {
     "keyring": ("secrets.key_ring",),
     "networkx": ("graph", "plan.lowering", "model.lifecycle"),
     "obstore": ("stores.bucket", "stores.object"),
-    "psycopg": ("stores.postgres",),
+    "psycopg": ("stores.postgres_connection",),
     "pydantic": ("model", "kinds", "config", "plan", "apply", "stores"),
     "pydantic_core": ("config",),
     "starlette": ("sandbox",),

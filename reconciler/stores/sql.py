@@ -65,13 +65,13 @@ class SqlMedium:
         self._fence = 0
 
     def load(self) -> Kept | None:
-        with self._database.transaction():
+        with self._transaction():
             row = self._run("SELECT data FROM states WHERE name = ?").fetchone()
         return Kept(row[0].encode(), _mark(row[0])) if row and row[0] is not None else None
 
     def save(self, data: bytes, over: str | None, serial: int) -> str:
         text = data.decode()
-        with self._database.transaction():
+        with self._transaction():
             self._require_lease()
             row = self._run(f"SELECT data FROM states WHERE name = ? {self._database.for_update}").fetchone()
             if (_mark(row[0]) if row and row[0] is not None else None) != over:
@@ -90,12 +90,12 @@ class SqlMedium:
         return _mark(text)
 
     def lines(self) -> bytes:
-        with self._database.transaction():
+        with self._transaction():
             rows = self._run("SELECT lines FROM reconciler_journal WHERE name = ? ORDER BY seq").fetchall()
         return b"".join(bytes(row[0]) for row in rows)
 
     def add(self, data: bytes, seq: int, size: int) -> None:
-        with self._database.transaction():
+        with self._transaction():
             self._require_lease()
             last = self._run("SELECT max(seq) FROM reconciler_journal WHERE name = ?").fetchone()[0]
             if last is not None and last >= seq:
@@ -105,36 +105,36 @@ class SqlMedium:
                 raise Overtaken
 
     def restart(self, data: bytes) -> None:
-        with self._database.transaction():
+        with self._transaction():
             self._require_lease()
             self._run("DELETE FROM reconciler_journal WHERE name = ?")
             if data:
                 self._run("INSERT INTO reconciler_journal (name, seq, lines) VALUES (?, 0, ?)", data)
 
     def versions(self) -> Sequence[int]:
-        with self._database.transaction():
+        with self._transaction():
             rows = self._run("SELECT serial FROM reconciler_history WHERE name = ? ORDER BY serial").fetchall()
         return [row[0] for row in rows]
 
     def version(self, serial: int) -> bytes | None:
-        with self._database.transaction():
+        with self._transaction():
             row = self._run("SELECT data FROM reconciler_history WHERE name = ? AND serial = ?", serial).fetchone()
         return row[0].encode() if row else None
 
     def revise(self, serial: int, data: bytes) -> None:
-        with self._database.transaction():
+        with self._transaction():
             self._require_lease()
             anew = "UPDATE reconciler_history SET data = ? WHERE serial = ? AND name = ?"
             self._run(anew, data.decode(), serial, last=True)
 
     def workspaces(self) -> Sequence[str]:
-        with self._database.transaction():
+        with self._transaction():
             named = "SELECT name FROM states WHERE data IS NOT NULL UNION SELECT name FROM reconciler_journal"
             return [row[0] for row in self._database.execute(named).fetchall()]
 
     def acquire(self, holder: Holder, ttl: float) -> int:
         now = self._database.now
-        with self._database.transaction():
+        with self._transaction():
             new = "INSERT INTO reconciler_leases (name) VALUES (?) ON CONFLICT (name) DO NOTHING"
             self._run(new)
             fence, by, left = self._lease()
@@ -147,21 +147,21 @@ class SqlMedium:
         return self._fence
 
     def renew(self, ttl: float) -> None:
-        with self._database.transaction():
+        with self._transaction():
             self._require_lease()
             longer = f"UPDATE reconciler_leases SET epoch = ?, until = {self._database.now} + ? WHERE name = ?"
             self._run(longer, self._database.epoch, ttl, last=True)
 
     def release(self) -> None:
         try:
-            with self._database.transaction():
+            with self._transaction():
                 self._require_lease()
                 self._run("UPDATE reconciler_leases SET holder = '' WHERE name = ?")
         finally:
             self._holder = None
 
     def unlock(self, lock_id: str) -> None:
-        with self._database.transaction():
+        with self._transaction():
             _, by, _ = self._lease()
             if by is None:
                 raise not_held(self.name)
@@ -171,6 +171,9 @@ class SqlMedium:
 
     def close(self) -> None:
         self._database.close()
+
+    def _transaction(self) -> AbstractContextManager[None]:
+        return self._database.transaction()
 
     def _run(self, sql: str, *values: Any, last: bool = False) -> Rows:
         """The statement about this workspace, whose name is its first parameter, or its `last`."""

@@ -96,7 +96,7 @@ class Races(Aftermath):
             "wait": {0},
             "kill": {0, HELD, -signal.SIGKILL},
             # What was asked before may have been answered, or cut, while it stood still.
-            "stop": {0, 1, HELD, PARTIAL},
+            "stop": {0, HELD, PARTIAL},
         }[mode]
         if codes.keys() <= allowed and (mode in _STRIKES or codes[0]):
             return

@@ -15,7 +15,7 @@ from reconciler.model.diagnostic import Refused, error
 from reconciler.model.secret import Secret
 from reconciler.stores import http as http_module
 from reconciler.stores import object as object_module
-from reconciler.stores import postgres as postgres_module
+from reconciler.stores import postgres_connection
 from reconciler.stores.bucket import open_bucket
 from reconciler.stores.http import HttpMedium
 from reconciler.stores.kept import KeptStore
@@ -289,6 +289,23 @@ def test_a_holder_whose_connection_its_successor_ends_has_lost_the_lock(monkeypa
         assert other.load() is None
 
 
+@pytest.mark.parametrize("is_overtaken", [True, False], ids=["by its successor", "by the server"])
+def test_a_run_that_is_cut_off_in_the_middle_of_looking_is_told_by_whom(is_overtaken: bool) -> None:
+    url, schema = postgres_url()
+    frozen, other = (PostgresMedium(Secret(url), schema, "default") for _ in range(2))
+
+    def look() -> None:
+        with frozen._transaction():
+            if is_overtaken:
+                other.acquire(new_holder("apply"), 30)
+            frozen._database.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    with closing(frozen), closing(other):
+        frozen.acquire(new_holder("apply"), 0.1)
+        time.sleep(0.2)
+        assert refusal(look) == ("lock.lost" if is_overtaken else "state.unwritable")
+
+
 def test_whoever_is_overtaken_while_taking_the_lock_is_told_that_it_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
     url, schema = postgres_url()
     holder = new_holder("apply")
@@ -304,9 +321,9 @@ def test_whoever_is_overtaken_while_taking_the_lock_is_told_that_it_is_held(monk
 
 
 def test_a_client_that_stops_in_the_middle_of_a_transaction_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    short = [statement.replace("'30s'", "'500ms'") for statement in postgres_module._SESSION]
-    assert short != list(postgres_module._SESSION)
-    monkeypatch.setattr(postgres_module, "_SESSION", short)
+    short = [statement.replace("'30s'", "'500ms'") for statement in postgres_connection._SESSION]
+    assert short != list(postgres_connection._SESSION)
+    monkeypatch.setattr(postgres_connection, "_SESSION", short)
     url, schema = postgres_url()
     frozen, other = (KeptStore(PostgresMedium(Secret(url), schema, "default")) for _ in range(2))
     with closing(frozen), closing(other):

@@ -18,7 +18,7 @@ from reconciler.model.diagnostic import Refused
 from reconciler.model.secret import Secret
 from reconciler.ports import Answer, Call, Conversation, Lease, Leave, Send, Sleep
 from reconciler.stores import lease as lease_module
-from reconciler.stores import postgres as postgres_module
+from reconciler.stores import postgres_connection
 from reconciler.stores.bucket import open_bucket
 from reconciler.stores.kept import KeptStore
 from reconciler.stores.object import ObjectMedium
@@ -85,7 +85,7 @@ def go_on(lease: Lease, transport: Sending) -> str:
 def test_a_run_whose_store_hangs_stops_before_another_can_begin(
     behind: Callable[[Wire], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_module, "_LONGEST", 3.0)
+    monkeypatch.setattr(postgres_connection, "_LONGEST", 3.0)
     monkeypatch.setattr(lease_module, "_LAST_WORDS", 0.5)
     wire, transport = Wire(), Sending()
     with behind(wire) as (mine, theirs), closing(mine), closing(theirs):  # type: ignore[attr-defined]
