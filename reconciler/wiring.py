@@ -30,6 +30,7 @@ from reconciler.stores.opening import Shelf
 from reconciler.stores.workspace import current_workspace
 
 if TYPE_CHECKING:
+    from reconciler.apply.interrupts import Interrupts
     from reconciler.apply.undertaking import Applied, Undertaking
     from reconciler.okta.system_log import Log
     from reconciler.readiness.context import Context, Options, Results
@@ -145,6 +146,7 @@ class Live:
     _runner: asyncio.Runner
     _transport: Transport
     _outlook: Outlook
+    _interrupts: Interrupts
     patience: float
     margin: float
     quarantine: float
@@ -187,13 +189,13 @@ class Live:
 
     def undertake(self, undertaking: Undertaking, books: Books, watcher: Watcher) -> Applied:
         """Brings it to its end. The first interrupt lets calls in flight finish, the second stops at once."""
-        from reconciler.apply.session import Interrupts, undertake
+        from reconciler.apply.session import undertake
 
         hands = Hands(self._transport, SystemClock(), GroupCommit(books.store.append), lease=books.lease)
         hands = replace(hands, patience=self.patience, margin=self.margin, quarantine=self.quarantine)
         keeper = SecretFiles(self._outlook.directory)
         hands = replace(hands, door=self._doors[-1] if self._doors else None, keeper=keeper)
-        interrupts = Interrupts()
+        interrupts = self._interrupts
 
         def press() -> None:
             interrupts.press()
@@ -205,13 +207,15 @@ class Live:
 @contextmanager
 def open_live(home: Home, read_only: bool = False) -> Iterator[Live]:
     """`read_only`: a call that could change anything is refused, and not sent."""
+    from reconciler.apply.interrupts import Interrupts
     from reconciler.okta.provider import OktaProvider
 
     settings, database = home.settings.provider, home.sandbox
     with asyncio.Runner() as runner, ExitStack() as closed_last:
+        interrupts = Interrupts()
         outlook = Outlook("", home.settings.readiness, home.directory, home.reader)
         if settings.okta is not None:
-            name, transport = settings.okta.org_url, _remote(settings.okta, home.reader)
+            name, transport = settings.okta.org_url, _remote(settings.okta, home.reader, interrupts)
             outlook = replace(outlook, org_url=settings.okta.org_url)
         else:
             assert database is not None
@@ -225,17 +229,18 @@ def open_live(home: Home, read_only: bool = False) -> Iterator[Live]:
         doors: list[FetchDoor] = []
         try:
             provider = OktaProvider(quarantine=home.quarantine, callback=outlook.callback)
-            yield Live(name, provider, runner, transport, outlook, home.patience, home.margin, home.quarantine, doors)
+            times = home.patience, home.margin, home.quarantine
+            yield Live(name, provider, runner, transport, outlook, interrupts, *times, doors)
         finally:
             for door in doors:
                 runner.run(door.close())
             runner.run(transport.close())
 
 
-def _remote(settings: OktaSettings, read: SecretReader) -> Transport:
+def _remote(settings: OktaSettings, read: SecretReader, interrupts: Interrupts) -> Transport:
     from reconciler.okta.transport import HttpTransport
 
-    return HttpTransport.to_org(settings, read)
+    return HttpTransport.to_org(settings, read, interrupts.sleep)
 
 
 def _sandbox(home: Home, database: Path) -> Sandbox:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
+
+from reconciler.apply.waiting import Interrupted
 
 
 class Interrupts:
@@ -24,6 +27,22 @@ class Interrupts:
         """Wake those who wait in the running loop, from now on."""
         self._loop = asyncio.get_running_loop()
         self._announce()
+
+    async def heed(self, waiting: Awaitable[None]) -> None:
+        """Waits, or gives that up and raises Interrupted as soon as the user wants to stop."""
+        waited = asyncio.ensure_future(waiting)
+        stopping = asyncio.ensure_future(self.stopping.wait())
+        try:
+            await asyncio.wait({waited, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waited.cancel()
+            stopping.cancel()
+        if self.stopping.is_set():
+            raise Interrupted
+
+    async def sleep(self, seconds: float) -> None:
+        """As asyncio's, for as long as the user doesn't want to stop."""
+        await self.heed(asyncio.sleep(seconds))
 
     def _announce(self) -> None:
         if self.count > 0:

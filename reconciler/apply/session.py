@@ -14,7 +14,7 @@ from reconciler.apply.interrupts import Interrupts
 from reconciler.apply.quarantine import stamp
 from reconciler.apply.task import StepResult
 from reconciler.apply.undertaking import Applied, Undertaking, broken_off, cut_off
-from reconciler.apply.waiting import Interrupted, Wait
+from reconciler.apply.waiting import Wait
 from reconciler.model.diagnostic import Refused, warning
 from reconciler.plan.step import Step
 from reconciler.ports import Sleep
@@ -129,21 +129,8 @@ class _Session:
     async def _sleep(self, running: _Running, effect: Sleep) -> None:
         running.sleep = effect
         self._tell_progress()
-        if isinstance(effect, Wait):
-            await self._wait(effect)
-        else:
-            await self.hands.sleep(effect)
-
-    async def _wait(self, effect: Wait) -> None:
-        sleeping = asyncio.ensure_future(self.hands.sleep(effect))
-        stopping = asyncio.ensure_future(self.interrupts.stopping.wait())
-        try:
-            await asyncio.wait({sleeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleeping.cancel()
-            stopping.cancel()
-        if self.interrupts.stopping.is_set():
-            raise Interrupted
+        sleeping = self.hands.sleep(effect)
+        await (self.interrupts.heed(sleeping) if isinstance(effect, Wait) else sleeping)
 
 
 def _result_of(task: asyncio.Task[StepResult], step: Step) -> StepResult:

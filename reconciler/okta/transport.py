@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -30,6 +30,8 @@ _FORM = "application/x-www-form-urlencoded"
 
 Read = Callable[[Reference], Secret]
 DEFAULT_READER = SecretReader()
+Pause = Callable[[float], Awaitable[None]]
+"""Waits for so many seconds, or raises what is to come of the call instead."""
 Tell = Callable[[Secret], None]
 """Told every secret there is, so that it can be taken out of what comes back."""
 
@@ -56,7 +58,7 @@ class _Connection:
 
 class HttpTransport:
     """Implements ports.Transport. `auth` makes the credentials; `app` is the ASGI app that answers instead of the
-    network; `read` gives the secrets that bodies refer to."""
+    network; `read` gives the secrets that bodies refer to; by `pause` it waits for its budget."""
 
     def __init__(
         self,
@@ -66,6 +68,7 @@ class HttpTransport:
         app: Any = None,
         limits: Limits = DEFAULT_LIMITS,
         read: Read = DEFAULT_READER,
+        pause: Pause = asyncio.sleep,
     ) -> None:
         self._origin = _origin(base_url, embedded=app is not None)
         self._redactor = Redactor()
@@ -73,15 +76,16 @@ class HttpTransport:
         self._app = app
         self._timeout = limits.timeout
         self._read = read
+        self._pause = pause
         self._throttle = Throttle(limits.budget_percent)
         self._connection: _Connection | None = None
 
     @classmethod
-    def to_org(cls, settings: OktaSettings, read: Read = DEFAULT_READER) -> HttpTransport:
+    def to_org(cls, settings: OktaSettings, read: Read = DEFAULT_READER, pause: Pause = asyncio.sleep) -> HttpTransport:
         """To the org that the settings name. Refused for an address that isn't one, or no one way to authenticate."""
         limits = Limits(settings.budget_percent, settings.request_timeout_seconds)
         auth = partial(_auth_of, settings, read)
-        return cls(settings.org_url, auth, limits=limits, read=read)
+        return cls(settings.org_url, auth, limits=limits, read=read, pause=pause)
 
     @classmethod
     def to_app(cls, app: Any, read: Read = DEFAULT_READER, token: str = _SANDBOX_TOKEN) -> HttpTransport:
@@ -128,7 +132,7 @@ class HttpTransport:
     async def _budgeted(self, wire: Wire, limit: str, outgoing: Outgoing) -> Answer:
         clock = asyncio.get_running_loop().time
         while (pause := self._throttle.delay(limit, clock())) > 0:
-            await asyncio.sleep(pause)
+            await self._pause(pause)
         self._throttle.sent(limit)
         answer = Answer(0)
         try:

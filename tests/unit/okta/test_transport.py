@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from reconciler.apply.interrupts import Interrupts
+from reconciler.apply.waiting import Interrupted
 from reconciler.config.settings import OktaAuth, OktaSettings
 from reconciler.model.diagnostic import Refused
 from reconciler.model.secret import Secret
@@ -456,23 +458,45 @@ def test_connections_are_kept_and_used_again() -> None:
     assert connections == 1
 
 
-def test_the_budget_is_waited_for() -> None:
+def spent(seconds: int) -> App:
+    """Of the budget nothing is left for that long."""
     now = 1_790_000_000
-    spent = {
+    headers = {
         "X-Rate-Limit-Limit": "10",
         "X-Rate-Limit-Remaining": "2",
-        "X-Rate-Limit-Reset": str(now),
+        "X-Rate-Limit-Reset": str(now + seconds),
         "Date": formatdate(now, usegmt=True),
     }
-    app = App((200, spent, b"{}"), (200, {}, b"{}"))
+    return App((200, headers, b"{}"), (200, {}, b"{}"))
+
+
+def test_the_budget_is_waited_for() -> None:
+    app = spent(0)
 
     async def work() -> float:
-        transport = HttpTransport(
-            "http://sandbox.localhost", lambda tell: ApiToken(lambda: Secret(TOKEN), "T"), app=app
-        )
+        transport = HttpTransport("http://sandbox.localhost", fixed, app=app)
         await transport.exchange(GET)
         began = asyncio.get_running_loop().time()
         await transport.exchange(GET)
         return asyncio.get_running_loop().time() - began
 
     assert 0.05 < run(work()) < 1
+
+
+def test_whoever_wants_to_stop_waits_for_no_budget() -> None:
+    app, presses = spent(60), Interrupts()
+    left: list[bool] = []
+
+    async def leave() -> None:
+        left.append(True)
+
+    async def work() -> None:
+        presses.attach()
+        transport = HttpTransport("http://sandbox.localhost", fixed, app=app, pause=presses.sleep)
+        await transport.exchange(GET)
+        asyncio.get_running_loop().call_later(0.05, presses.press)
+        with pytest.raises(Interrupted):
+            await asyncio.wait_for(transport.exchange(GET, leave), 5)
+
+    run(work())
+    assert (len(app.asked), left) == (1, [])
