@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,12 @@ class Outlook:
         if self.app is not None:
             return Door(egress, self.read, played=self.app), self._options(egress, None if self.has_world else org)
         is_open, played = await self._played(transport) if egress.loopback else (False, ())
-        door = Door(egress, self.read, ca_file=self._ca_file(), played=dict.fromkeys(played, self.org_url))
+        given = self.settings.ca_file
+        ca_file = self.directory / given if given is not None else None
+        try:
+            door = Door(egress, self.read, ca_file=ca_file, played=dict.fromkeys(played, self.org_url))
+        except OSError as problem:
+            raise _untrusted(given, problem) from None
         return door, self._options(egress, org if is_open else None)
 
     async def _played(self, transport: Transport) -> tuple[bool, tuple[str, ...]]:
@@ -66,15 +72,6 @@ class Outlook:
         is_local = self.app is not None or is_loopback(urlsplit(self.org_url).hostname)
         return Egress(networks, frozenset(self.settings.ports), is_local)
 
-    def _ca_file(self) -> Path | None:
-        if self.settings.ca_file is None:
-            return None
-        path = self.directory / self.settings.ca_file
-        if not path.is_file():
-            told = f"The file {self.settings.ca_file} of readiness.ca_file is not there"
-            raise Refused([error("config.ca-file", told, "It holds certificates of authorities, in PEM.")])
-        return path
-
     def _options(self, egress: Egress, hosts: frozenset[str] | None) -> Options:
         settings = self.settings
         return Options(
@@ -87,6 +84,13 @@ class Outlook:
             redirect_uri=settings.redirect_uri,
             hosts=hosts,
         )
+
+
+def _untrusted(ca_file: str | None, problem: OSError) -> Refused:
+    why = "it holds none that can be read" if isinstance(problem, ssl.SSLError) else problem.strerror or str(problem)
+    named = f"file {ca_file} of readiness.ca_file" if ca_file else "certificates that this machine trusts"
+    told = f"The {named} can't be used: {why}"
+    return Refused([error("config.ca-file", told, "It must be there, with certificates of authorities, in PEM.")])
 
 
 def waivers_of(settings: ReadinessSettings) -> tuple[Waiver, ...]:
