@@ -148,11 +148,11 @@ class Aftermath:
         ended = self.forks.run(project.here, *project.verb, *((PATIENT,) if self.lease else ()))
         # What a dead run sent may take a moment more to arrive: a lock can come to be there after all.
         for _ in range(2):
-            unlock = _UNLOCK.search(ended.told)
-            if not self.store.stays_locked or ended.code != HELD or unlock is None:
+            unlocking = unlock(self.forks, project.here, ended) if self.store.stays_locked else None
+            if unlocking is None:
                 break
             self.tally.add("locks removed")
-            self.listen(project, self.forks.run(project.here, "force-unlock", unlock[1]))
+            self.listen(project, unlocking)
             ended = self.forks.run(project.here, *project.verb)
         return ended
 
@@ -181,6 +181,12 @@ class Aftermath:
         for one in json.loads(pulled.told)["resources"]:
             found.setdefault(one["kind"], []).append(one["id"])
         return {kind: sorted(ids) for kind, ids in found.items()}
+
+
+def unlock(forks: Forks, place: Path, ended: Ended) -> Ended | None:
+    """Removes the lock that kept the run out which ended so, as the program says; None if none did."""
+    said = _UNLOCK.search(ended.told) if ended.code == HELD else None
+    return forks.run(place, "force-unlock", said[1]) if said else None
 
 
 def ground(stack: ExitStack, kind: str, place: Path) -> tuple[Store, Forks] | None:

@@ -31,7 +31,7 @@ from tests.chaos.stage import Ended, Sandbox, memory
 
 _MODES = ("race", "race", "race", "race", "wait", "wait", "kill", "kill", "stop")
 _STRIKES = {"kill": How.BEFORE, "stop": How.STOP}
-_CALLS = 400
+_CALLS = 250
 """So many system calls has a run at least of which that isn't known yet; at one of them it is killed or stopped."""
 _MOMENT = 0.5
 _NEWS = 25
