@@ -14,6 +14,9 @@ from reconciler.config.settings import ObjectStoreSettings
 from reconciler.model.diagnostic import Refused, error
 from reconciler.stores.medium import Resolve
 
+_NO_BUCKET = ("NoSuchBucket", "ContainerNotFound")
+"""What S3 (and Google), and Azure, call that."""
+
 
 def open_bucket(settings: ObjectStoreSettings, resolve: Resolve) -> ObjectStore:
     """The bucket; nothing is asked of it yet. A conditional write is never repeated behind our back."""
@@ -40,11 +43,18 @@ def place_of(settings: ObjectStoreSettings) -> str:
     return " at ".join([settings.url.rstrip("/"), *where])
 
 
+class NoBucket(Exception):
+    """It isn't only the object that is missing."""
+
+
 def get(bucket: ObjectStore, path: str) -> tuple[bytes, Any] | None:
+    """The object; None if there is none. NoBucket if there is no bucket, either."""
     try:
         found = obstore.get(bucket, path)
         return bytes(found.bytes()), found.meta
-    except FileNotFoundError:
+    except FileNotFoundError as problem:
+        if any(f"<Code>{code}</Code>" in str(problem) for code in _NO_BUCKET):
+            raise NoBucket from None
         return None
 
 

@@ -27,7 +27,7 @@ from obstore.store import ObjectStore
 
 from reconciler.model.diagnostic import Refused, error
 from reconciler.ports import Holder, T
-from reconciler.stores.bucket import get, heeds_conditions
+from reconciler.stores.bucket import NoBucket, get, heeds_conditions
 from reconciler.stores.lease import decode_holder, encode_holder, not_held, other
 from reconciler.stores.medium import Held, Kept, Lost, Overtaken
 from reconciler.stores.object_head import Head
@@ -264,6 +264,8 @@ class ObjectMedium:
         for attempt in range(_ATTEMPTS):
             try:
                 return question()
+            except NoBucket:
+                raise self._unreadable("there is no such bucket") from None
             except BaseError as problem:
                 if attempt == _ATTEMPTS - 1 or not isinstance(problem, GenericError):
                     raise self._unreadable(type(problem).__name__.removesuffix("Error")) from None

@@ -408,6 +408,18 @@ def test_a_store_that_is_not_there_says_so_and_nothing_of_the_credentials(behind
     assert "postgresql://" not in f"{told}"
 
 
+@pytest.mark.parametrize("settings_of", [bucket_settings, azure_settings])
+def test_a_bucket_that_is_not_there_is_not_one_in_which_nothing_is(
+    settings_of: Callable[[], ObjectStoreSettings],
+) -> None:
+    settings = settings_of()
+    settings = settings.model_copy(update={"url": settings.url.replace("://", "://no-")})
+    store = KeptStore(ObjectMedium(open_bucket(settings, of_env), "default"))
+    for attempt in (store.read, store.history, lambda: store.write(snapshot(1))):
+        with pytest.raises(Refused, match="there is no such bucket"):
+            attempt()
+
+
 # ------------------------------------------------------------------------------------------- PostgreSQL and Terraform
 
 
