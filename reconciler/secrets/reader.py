@@ -45,6 +45,11 @@ class SecretReader:
         value = self._read(source, name, shown).removesuffix("\n").removesuffix("\r")
         if not value:
             raise unreadable(shown, "is empty")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            # Python keeps foreign bytes of the environment, and JSON can spell half a character: neither can be sent.
+            raise unreadable(shown, "is not UTF-8 text") from None
         return Secret(value)
 
     def _read(self, source: str, name: Any, shown: str) -> str:
@@ -79,9 +84,17 @@ class SecretReader:
 
     def _read_file(self, name: str, shown: str) -> str:
         path, mark, field = name.rpartition("#")
-        if not mark or (self.directory / name).exists():
+        if not mark or _is_there(self.directory / name):
             return _text_of(self.directory / name, shown)
         return _field_of(_text_of(self.directory / path, shown), field, shown)
+
+
+def _is_there(path: Path) -> bool:
+    """False also where that can't be found out: then the name may be a shorter one and a field."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _field_of(text: str, field: str, shown: str) -> str:

@@ -335,3 +335,14 @@ def test_variables_that_hold_secrets_are_found_at_any_depth() -> None:
     values = [{"auth": {"token": {"env": "A"}}}, [{"x": [{"env": "B"}]}], {"file": "C"}, {"env": 3}, "env", None]
     assert variables_of(values) == {"A", "B"}
     assert variables_of([{"vault": "kv/path#field"}]) == {"VAULT_TOKEN"}
+
+
+def test_what_no_bytes_can_be_made_of_is_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CANARY", os.fsdecode(CANARY.encode() + b"\xe9"))
+    (tmp_path / "half.json").write_text(f'{{"field": "{CANARY}\\ud800"}}', "utf-8")
+    for reference in ({"env": "CANARY"}, {"file": "half.json#field"}):
+        assert "is not UTF-8 text" in told(reference, SecretReader(tmp_path))
+
+
+def test_a_name_that_no_file_can_have_is_told(tmp_path: Path) -> None:
+    assert "name too long" in told({"file": f"{'x' * 300}#field"}, SecretReader(tmp_path))
