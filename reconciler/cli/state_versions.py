@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from reconciler.config.settings import StateSettings
 from reconciler.model.diagnostic import Refused, error
 from reconciler.model.snapshot import Version
 from reconciler.render.page import safe
+from reconciler.stores.durable import make_directory, write_synced, writing
 from reconciler.stores.kept import KeptStore
 
 
@@ -206,9 +209,11 @@ def _settings_of(text: str) -> StateSettings:
 
 
 def _set_aside(console: Console, directory: Path, store: KeptStore, name: str) -> None:
-    """What is there now, in files on this machine."""
-    directory.mkdir(parents=True, exist_ok=True)
+    """What is there now, in files on this machine, beside those of earlier repairs, and as private as the state."""
     for kind, data in store.remains():
-        path = directory / f"{name}.{kind}"
-        path.write_bytes(data)
+        names = (f"{name}{f'-{number}' if number > 1 else ''}.{kind}" for number in count(1))
+        path = next(path for path in map(directory.joinpath, names) if not os.path.lexists(path))
+        with writing(path):
+            make_directory(directory)
+            write_synced(path, data)
         console.note(f"What was there is kept in {safe(str(path))}.")

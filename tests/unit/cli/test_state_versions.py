@@ -259,3 +259,13 @@ def test_a_store_that_is_not_a_file_carries_a_whole_life(configured: Path, recon
     assert reconciler("force-unlock", "any").code == 13
     assert reconciler("destroy", "-auto-approve", "-allow", "mass-deletion").code == 0
     assert reconciler("state", "list").out == ""
+
+
+def test_what_one_repair_kept_the_next_one_leaves_alone(applied: Path, reconciler: Reconciler) -> None:
+    state = applied / "state" / "default.json"
+    for content in (b"first", b"second"):
+        state.write_bytes(content)
+        assert reconciler("state", "repair", "-auto-approve").code == 0
+    kept = [applied / "state" / f"default.damaged{number}.json" for number in ("", "-2")]
+    assert [path.read_bytes() for path in kept] == [b"first", b"second"]
+    assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}, "it holds the key of the fingerprints"
