@@ -28,8 +28,8 @@ from reconciler.apply.journal import Entry, edits_of
 from reconciler.apply.observing import OBSERVING, observe
 from reconciler.apply.quarantine import Moment
 from reconciler.apply.recovery import Recovered, find_out, glance, longest_wait
-from reconciler.apply.sweep import find_duplicates
-from reconciler.model.diagnostic import Diagnostic
+from reconciler.apply.sweep import find_duplicates, not_looked
+from reconciler.model.diagnostic import Diagnostic, Refused
 from reconciler.model.resource import Observed
 from reconciler.model.snapshot import Snapshot
 from reconciler.plan.document import Plan
@@ -181,8 +181,12 @@ def applying(plan: Plan, snapshot: Snapshot, means: Means, secret_key: str = "",
 
 
 def sweeping(applied: Applied, provider: Provider) -> Account[tuple[Diagnostic, ...]]:
-    """What is there twice after an apply in which a creation's answer was lost."""
+    """What is there twice after an apply in which a creation's answer was lost; a look that fails costs nothing that
+    the apply came to."""
     if not applied.was_in_doubt:
         return ()
-    observed = yield Ask(observe(applied.snapshot, provider), OBSERVING)
+    try:
+        observed = yield Ask(observe(applied.snapshot, provider), OBSERVING)
+    except Refused as refused:
+        return (not_looked(refused),)
     return find_duplicates(applied.snapshot, observed)

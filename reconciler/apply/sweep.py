@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from reconciler.apply.recovery import way_out
 from reconciler.kinds import kinds
 from reconciler.model.address import Address
-from reconciler.model.diagnostic import Diagnostic, warning
+from reconciler.model.diagnostic import Diagnostic, Refused, warning
 from reconciler.model.resource import Observed, Record
 from reconciler.model.snapshot import Snapshot
 
@@ -25,6 +25,12 @@ def find_duplicates(snapshot: Snapshot, observed: Iterable[Observed]) -> tuple[D
         if one.kind in by_name and (key := by_name[one.kind].key_of(one.attributes, one.links)) is not None:
             alike.setdefault((one.kind, one.parent_id, *key), []).append(one)
     return tuple(_warnings(spots, [found for found in alike.values() if len(found) > 1]))
+
+
+def not_looked(refused: Refused) -> Diagnostic:
+    """What is said (`recovery.not-swept`) where that could not be found out."""
+    told = "Whether anything was made twice, after an answer was lost, is not known: the live system could not be read"
+    return warning("recovery.not-swept", told, f"{refused.diagnostics[0].summary}. The next plan looks again.")
 
 
 def _warnings(

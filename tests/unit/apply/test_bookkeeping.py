@@ -155,3 +155,9 @@ def test_twins_are_looked_for_where_an_answer_was_lost(was_in_doubt: bool) -> No
     told = keep(sweeping(applied, FakeProvider()), book)
     assert [d.code for d in told] == (["recovery.duplicate"] if was_in_doubt else [])
     assert book.sorts == ([Ask] if was_in_doubt else [])
+
+
+def test_an_apply_is_not_lost_because_twins_could_not_be_looked_for() -> None:
+    applied = Applied(snapshot_of(recorded(A)), {}, was_in_doubt=True)
+    told = keep(sweeping(applied, FakeProvider()), Book(fails=Ask))
+    assert [(d.code, d.is_error) for d in told] == [("recovery.not-swept", False)]
