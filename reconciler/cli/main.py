@@ -175,7 +175,10 @@ def _usage(problem: click.UsageError, given: Sequence[str]) -> Diagnostic:
         values = [argument.partition("=")[2] for argument in given if argument.startswith(f"{problem.option_name}=")]
         told = f'{problem.option_name} is true or false, not "{values[0]}".' if values else told
     if isinstance(problem, click.NoSuchOption) and problem.option_name in _DIRECTORY:
-        told += f" The directory comes before the verb: reconciler -C DIR {ctx.info_name if ctx else ''}".rstrip()
+        verb = ctx.info_name if ctx and ctx.parent else "VERB"
+        told += f" The directory comes before the verb: reconciler -C DIR {verb}"
+    if ctx and isinstance(ctx.command, click.Group) and told.startswith("Usage:"):
+        told = f"`{path}` wants one of {', '.join(ctx.command.list_commands(ctx))} after it."
     return error("usage.invalid", told, f"`{path} --help` shows what there is.")
 
 

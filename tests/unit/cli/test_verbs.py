@@ -348,6 +348,20 @@ def test_a_configuration_that_protects_is_not_destroyed(reconciler: Reconciler, 
     assert len(reconciler("state", "list").out.split()) == 5
 
 
+@pytest.mark.parametrize("verb", ["state", "workspace", "sandbox"])
+def test_a_verb_that_lacks_its_second_word_names_those_there_are(reconciler: Reconciler, verb: str) -> None:
+    ran = reconciler(verb)
+    assert ran.code == 1 and f"Error: `reconciler {verb}` wants one of " in ran.err
+    assert "Usage:" not in ran.err and f"`reconciler {verb} --help` shows what there is." in ran.err
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [(["-chdir=x", "plan"], "DIR VERB\n"), (["plan", "-C", "x"], "DIR plan\n")]
+)
+def test_a_directory_in_the_wrong_place_is_told_its_own(reconciler: Reconciler, typed: list[str], meant: str) -> None:
+    assert f"The directory comes before the verb: reconciler -C {meant}" in reconciler(*typed).err
+
+
 def test_an_internal_error_is_one_line_without_what_it_was_about(
     reconciler: Reconciler, configured: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
