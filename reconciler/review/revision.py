@@ -52,7 +52,7 @@ def read_side(side: str, directory: Path) -> tuple[SourceFile, ...]:
     tree = _git(directory, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{side}^{{commit}}")
     oid = (tree or b"").decode("ascii", "replace").strip()
     if not _OID.fullmatch(oid):
-        raise _unknown(side)
+        raise _unknown(side) if _git(directory, "rev-parse", "--git-dir") is not None else _no_repository(side)
     return _read_commit(oid, side, directory)
 
 
@@ -122,6 +122,14 @@ def _environment(own: Mapping[str, str]) -> dict[str, str]:
 def _unknown(side: str) -> Refused:
     detail = "Give a directory, or a git revision such as origin/main or HEAD~1. A shallow clone may lack it: fetch it."
     return Refused([error("diff.revision", f'"{side}" is neither a directory nor a git revision', detail)])
+
+
+def _no_repository(side: str) -> Refused:
+    detail = (
+        "Compare two directories, or run it in a clone. Git reads one of another user's, as in a container, only after "
+        "`git config --global --add safe.directory PATH`."
+    )
+    return Refused([error("diff.git", f'"{side}" is no directory, and git finds no repository to read here', detail)])
 
 
 def _link(name: str) -> Diagnostic:

@@ -132,6 +132,13 @@ def test_what_is_no_revision_is_refused(reconciler, tmp_path: Path, revision: st
     assert sorted(path.name for path in tmp_path.iterdir()) == [".git", "main.yaml"]
 
 
+def test_where_there_is_no_repository_that_is_said(reconciler, tmp_path: Path) -> None:
+    write(tmp_path, BASE)
+    ran = reconciler("diff", "HEAD")
+    assert ran.code == 1 and '"HEAD" is no directory, and git finds no repository to read here' in ran.err
+    assert "safe.directory" in ran.err and "shallow" not in ran.err
+
+
 def test_links_are_not_followed_out_of_a_configuration_under_review(reconciler, tmp_path: Path) -> None:
     (tmp_path / "secret.yaml").write_text("password: hunter2\n")
     write(tmp_path / "a", BASE)
