@@ -35,6 +35,8 @@ def command(console: Console, chosen: tuple[str, ...], registry: str | None, nam
     Without arguments it is listed. What is taken over is written to a new file of the configuration and recorded; a
     plan has nothing to do with it then. Secrets can't be read: references to be filled in stand in their place.
     """
+    if sum(map(bool, (chosen, flags["all"], registry is not None))) > 1:
+        raise click.UsageError("Give -all, or -from FILE, or ADDRESS=ID: they exclude each other.")
     if registry is not None:
         from reconciler.config.registries import proposed
 

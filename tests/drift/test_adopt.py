@@ -262,3 +262,11 @@ def test_a_proposal_is_a_sound_configuration(tmp_path: Path, document: dict[str,
 def test_what_is_neither_is_refused(data: bytes) -> None:
     with pytest.raises(Refused):
         proposed(data, "given.json")
+
+
+@pytest.mark.parametrize(
+    "given", [("-all", "mcp_server.x=ems1"), ("-from=server.json", "-all"), ("-from=server.json", "mcp_server.x=ems1")]
+)
+def test_of_the_ways_to_say_what_is_adopted_one_is_taken(place: Path, given: tuple[str, str]) -> None:
+    code, said = run(place, "adopt", *given)
+    assert code == 1 and "they exclude each other" in said
