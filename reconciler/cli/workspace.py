@@ -9,6 +9,8 @@ import click
 from reconciler import pipeline
 from reconciler.cli.console import Console
 from reconciler.cli.options import project_of, project_options, reporting, screen_options
+from reconciler.model.diagnostic import Diagnostic, warning
+from reconciler.project import Project
 from reconciler.stores.workspace import create_workspace, select_workspace
 
 
@@ -35,9 +37,11 @@ def list_names(console: Console, **flags: Any) -> None:
 @reporting
 def new(console: Console, name: str, **flags: Any) -> None:
     """Make an empty workspace and select it."""
-    home = pipeline.home_of(project_of(flags))
+    project = project_of(flags)
+    home = pipeline.home_of(project)
     create_workspace(home.states, name, home.shelf.workspaces(), home.shelf.open)
     console.note(f'Made the workspace "{name}", and selected it. Its state is empty.')
+    console.diagnose(_overruled(name, project))
 
 
 @command.command("select")
@@ -47,9 +51,11 @@ def new(console: Console, name: str, **flags: Any) -> None:
 @reporting
 def select(console: Console, name: str, **flags: Any) -> None:
     """Use the workspace NAME from now on."""
-    home = pipeline.home_of(project_of(flags))
+    project = project_of(flags)
+    home = pipeline.home_of(project)
     select_workspace(home.states, name, home.shelf.workspaces())
     console.note(f'Selected the workspace "{name}".')
+    console.diagnose(_overruled(name, project))
 
 
 @command.command("show")
@@ -59,3 +65,12 @@ def select(console: Console, name: str, **flags: Any) -> None:
 def show(console: Console, **flags: Any) -> None:
     """Print the name of the workspace in use."""
     console.note(pipeline.home_of(project_of(flags)).workspace)
+
+
+def _overruled(name: str, project: Project) -> tuple[Diagnostic, ...]:
+    """What was selected is not what the next command uses, where the environment names another."""
+    chosen = project.environment.get("RECONCILER_WORKSPACE")
+    if not chosen or chosen == name:
+        return ()
+    told = f'RECONCILER_WORKSPACE is set, so "{chosen}" stays the workspace in use'
+    return (warning("workspace.overruled", told, "Unset the variable to use what is selected."),)

@@ -302,6 +302,16 @@ def test_workspaces_keep_apart(reconciler: Reconciler, applied: Path, monkeypatc
     assert reconciler("plan").code == 1
 
 
+def test_a_selection_that_the_environment_overrules_is_no_silent_success(
+    reconciler: Reconciler, applied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECONCILER_WORKSPACE", "default")
+    for words in (("new", "eu"), ("select", "eu")):
+        ran = reconciler("workspace", *words)
+        assert ran.code == 0 and 'RECONCILER_WORKSPACE is set, so "default" stays the workspace in use' in ran.err
+    assert reconciler("workspace", "select", "default").err == ""
+
+
 def test_a_plan_of_another_workspace_is_stale(
     reconciler: Reconciler, applied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
