@@ -57,6 +57,10 @@ def reset(console: Console, **flags: Any) -> None:
         detail = "What is in an org is removed by `reconciler destroy`."
         raise Refused([error("sandbox.not-embedded", "This configuration is for an org, not for the sandbox", detail)])
     found = [candidate for suffix in ("", "-wal", "-shm") if (candidate := Path(f"{path}{suffix}")).exists()]
-    for file in found:
-        file.unlink()
+    try:
+        for file in found:
+            file.unlink()
+    except OSError as problem:
+        told = f"{path} can't be removed: {problem.strerror}"
+        raise Refused([error("file.unwritable", told, "Make sure that its directory can be written.")]) from None
     console.note(f"Emptied {path}." if found else "The embedded sandbox is empty already.")

@@ -312,6 +312,17 @@ def test_a_selection_that_the_environment_overrules_is_no_silent_success(
     assert reconciler("workspace", "select", "default").err == ""
 
 
+def test_a_sandbox_that_cannot_be_removed_is_told(
+    reconciler: Reconciler, applied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", denied)
+    ran = reconciler("sandbox", "reset")
+    assert ran.code == 1 and "default.sandbox.db can't be removed: Permission denied" in ran.err
+
+
 def test_a_plan_of_another_workspace_is_stale(
     reconciler: Reconciler, applied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
