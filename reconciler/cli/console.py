@@ -74,7 +74,8 @@ class Console(ABC):
         trouble = self.out.trouble
         if code or trouble is None or isinstance(trouble, BrokenPipeError):
             return code
-        self.diagnose([error("output.unwritable", f"The output could not be written: {trouble.strerror}")])
+        told = error("output.unwritable", f"The output could not be written: {trouble.strerror}")
+        self.err.write(render_diagnostics([told], self.err.page))
         return 1
 
 

@@ -189,6 +189,8 @@ def _internal(problem: BaseException) -> Diagnostic:
         return error("install.incomplete", told, "Install reconciler again, with pip and into a virtual environment.")
     frames = traceback.extract_tb(problem.__traceback__)
     last = frames[-1] if frames else None
+    if isinstance(problem, OSError) and last and last.name == "echo":
+        return error("output.unwritable", f"The output could not be written: {problem.strerror}")
     place = f" at {Path(last.filename).name}:{last.lineno}" if last else ""
     if os.environ.get("RECONCILER_DEBUG"):
         detail = "".join(f"{frame.filename}:{frame.lineno} in {frame.name}\n" for frame in frames)

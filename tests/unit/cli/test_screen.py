@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import errno
 import io
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
-from reconciler.cli.console import TextConsole
+from reconciler.cli.console import Console, TextConsole
+from reconciler.cli.json_console import JsonConsole
 from reconciler.cli.screen import Screen, open_screen
 from reconciler.render.page import Page
 
@@ -49,6 +53,19 @@ def test_a_reader_that_went_away_is_no_failure() -> None:
     screen.write("x")
     screen.write("y")
     assert isinstance(screen.trouble, BrokenPipeError)
+
+
+@pytest.mark.parametrize("kind", [JsonConsole, partial(TextConsole, compact_warnings=False)])
+def test_output_that_could_not_be_written_is_told_where_it_can_be(kind: Callable[[Screen, Screen], Console]) -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    err = io.StringIO()
+    console = kind(Screen(Full(), Page()), Screen(err, Page()))
+    console.out.write("x")
+    assert console.closing(0) == 1
+    assert "The output could not be written: No space left on device" in err.getvalue()
 
 
 def test_a_closed_stream_takes_everything() -> None:

@@ -383,6 +383,16 @@ def test_a_directory_in_the_wrong_place_is_told_its_own(reconciler: Reconciler, 
     assert f"The directory comes before the verb: reconciler -C {meant}" in reconciler(*typed).err
 
 
+@pytest.mark.parametrize("given", [["version"], ["--version"], ["plan", "--help"], ["completion", "bash"], []])
+def test_a_full_disk_under_the_output_is_no_internal_error(
+    reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch, given: list[str]
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        ran = reconciler(*given)
+    assert ran.code == 1 and "The output could not be written: No space left on device" in ran.err
+
+
 def test_an_internal_error_is_one_line_without_what_it_was_about(
     reconciler: Reconciler, configured: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
