@@ -44,7 +44,7 @@ def read_directory(directory: Path) -> tuple[SourceFile, ...]:
     problems: list[Diagnostic] = []
     for path in paths:
         try:
-            files.append(read_file(path, path.name))
+            files.append(SourceFile(path.name, read_file(path, str(path)).data))
         except Refused as refused:
             problems += refused.diagnostics
     if problems:

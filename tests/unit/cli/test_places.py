@@ -37,6 +37,13 @@ def test_places_in_the_configuration(elsewhere: Path, reconciler: Reconciler, gi
     assert "The first one is at" in ran.err
 
 
+def test_a_file_that_cannot_be_read_is_named_from_where_the_command_was_typed(
+    elsewhere: Path, reconciler: Reconciler
+) -> None:
+    (elsewhere / "b.yaml").symlink_to("nowhere")
+    assert "envs/prod/b.yaml can't be read: no such file or directory" in reconciler("-C", "envs/prod", "validate").err
+
+
 def test_in_the_directory_itself_files_have_their_bare_names(
     elsewhere: Path, reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
