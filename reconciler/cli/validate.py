@@ -21,12 +21,16 @@ from reconciler.project import validate
 @reporting
 def command(console: Console, **flags: Any) -> int:
     """Check the configuration, without looking at any live system or state."""
-    found: tuple[Diagnostic, ...]
+    found: tuple[Diagnostic, ...] = ()
     try:
         configuration = validate(project_of(flags))
         found, size = configuration.warnings, len(configuration.resources)
+        if configuration.settings.readiness.waivers:
+            from reconciler.gating import waiver_notes
+
+            found = (*found, *waiver_notes(configuration))
     except Refused as refused:
-        found, size = refused.diagnostics, 0
+        found, size = (*found, *refused.diagnostics), 0
     code = exit_code(found)
     if not isinstance(console, TextConsole):
         console.out.write(json.dumps(_document(found), indent=2))

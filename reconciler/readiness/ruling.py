@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 
 from reconciler.model.address import Address
@@ -69,7 +70,9 @@ def _note(waiver: Waiver, today: str) -> Diagnostic:
     of = f" of {waiver.address}" if waiver.address else ""
     if waiver.check not in CHECKS:
         summary = f"There is no check {waiver.check} to waive"
-        return error("config.unknown-check", summary, "`reconciler explain` lists the checks.", address=waiver.address)
+        near = get_close_matches(waiver.check, CHECKS, n=1)
+        detail = f"Did you mean {near[0]}?" if near else "`reconciler explain` lists the checks."
+        return error("config.unknown-check", summary, detail, address=waiver.address)
     if waiver.expires[:10] < today[:10]:
         summary = f"The waiver of {waiver.check}{of} ended on {waiver.expires}, and has no effect"
         return warning("gate.waiver-over", summary, f"It was given because {waiver.reason}", address=waiver.address)

@@ -190,8 +190,10 @@ def test_a_waiver_lets_through_until_its_day_and_is_told_on_every_run(
 
 def test_a_waiver_of_a_check_that_there_is_not_is_refused(place: Path, reconciler: Reconciler) -> None:
     (place / "readiness.yaml").write_text(WAIVER.replace("mcp.prm.resource", "mcp.prn") % "2999-01-31", "utf-8")
-    ran = reconciler("plan")
-    assert (ran.code, "There is no check mcp.prn to waive" in ran.err) == (10, True)
+    for verb in ("validate", "plan"):
+        ran = reconciler(verb)
+        assert (ran.code, "There is no check mcp.prn to waive" in ran.err) == (10, True)
+        assert "Did you mean mcp.prm?" in ran.err
 
 
 def test_strict_turns_warnings_into_failures(place: Path, reconciler: Reconciler) -> None:
