@@ -44,6 +44,10 @@ class Seal:
     _data_keys: dict[tuple[str, bytes], bytes] = field(default_factory=dict, repr=False)
     _own: tuple[dict[str, str], bytes] | None = field(default=None, repr=False)
 
+    def require_key(self) -> None:
+        """Refused if the key to encrypt with can't be read."""
+        _ = self.ring.current
+
     def close(self, data: bytes, place: Place) -> dict[str, Any]:
         """The envelope of `data`, JSON."""
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM

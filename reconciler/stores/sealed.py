@@ -43,6 +43,8 @@ class SealedMedium:
         kept = self.inner.load()
         if kept is None:
             self._pins.require_none(self.name)
+            # Whoever can't write the first state must not begin to make what it would be about.
+            self._seal.require_key()
             self._head = ("", 0)
             return None
         try:

@@ -169,6 +169,12 @@ def test_a_lost_key_refuses_and_never_starts_empty(tmp_path: Path) -> None:
     assert (tmp_path / "state" / "default.json").read_bytes() == before
 
 
+def test_without_its_key_nothing_is_begun(tmp_path: Path) -> None:
+    store = opened(tmp_path, encryption("GONE"))
+    assert refused(store.read) == "auth.secret"
+    assert opened(tmp_path, encryption()).read() is None
+
+
 def test_a_state_that_was_rolled_back_is_refused(tmp_path: Path) -> None:
     state = tmp_path / "state" / "default.json"
     written(tmp_path, 1)
