@@ -5,7 +5,7 @@
 3. expand     variables, defaults, for_each
 4. validate   each block against its kind, each reference against the blocks there are
 5. derive     resources from blocks, by their kinds
-6. instruct   moved, import and removed against the resources
+6. instruct   moved, import, removed and what gates let through against the resources
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from reconciler.config.files import SourceFile
 from reconciler.config.findings import Findings
 from reconciler.config.instructions import Instructions
 from reconciler.config.merge import Document, merge
-from reconciler.config.preferences import read_settings
+from reconciler.config.preferences import check_addresses, read_settings
 from reconciler.config.source import read_source
 from reconciler.config.variables import Inputs, read_declarations, settle_values
 from reconciler.kinds import kinds, sections
@@ -62,6 +62,7 @@ def _build(document: Document, variables: Mapping[str, Any], findings: Findings)
     findings.diagnostics += _unused(blocks)
     findings.settle()
     names = frozenset(f"{sections()[section].name}.{name}" for section, found in blocks.items() for name in found)
+    check_addresses(settings.readiness, document.settings.get("readiness"), (*resources, *names), findings)
     moved, removed, imports = Instructions(resources, names, findings).read(document, variables)
     findings.settle()
     return Configuration(

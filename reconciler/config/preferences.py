@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from reconciler.config.expand import fill_tree
-from reconciler.config.findings import Findings, spell_list
+from reconciler.config.findings import Findings, spell_list, suggest
 from reconciler.config.located import Map, find_span
 from reconciler.config.merge import Entry
 from reconciler.config.secret_settings import SecretsSettings
@@ -16,6 +16,8 @@ from reconciler.config.settings import GuardSettings, ProviderSettings, Readines
 from reconciler.config.shapes import shape_of
 from reconciler.config.template import Scope
 from reconciler.config.wording import Subject, describe, report_invalid, spell_path
+from reconciler.model.address import Address
+from reconciler.model.diagnostic import Span
 
 _MODELS = {
     "provider": ProviderSettings,
@@ -59,6 +61,33 @@ def read_settings(entries: Mapping[str, Entry], variables: Mapping[str, Any], fi
         if len(findings.diagnostics) == before and _is_choice(key, node, entry, findings):
             given[key] = _validate(key, node, entry, findings)
     return valid.model_copy(update={key: value for key, value in given.items() if value is not None})
+
+
+def check_addresses(
+    settings: ReadinessSettings, entry: Entry | None, declared: Collection[str], findings: Findings
+) -> None:
+    """Report what `readiness` lets through of resources that there are none of: it would have no effect. Below one that
+    is declared there may be what only the live system knows of."""
+    for path, written in _addresses_in(settings):
+        address = Address(written)
+        if address not in declared and address.parent not in declared:
+            detail = suggest(written, declared, "Declare it, or remove what is said of it here.")
+            span = _place_of(path, entry) if entry else None
+            findings.error("config.unknown-reference", f"{written} is not declared", detail, span)
+
+
+def _addresses_in(settings: ReadinessSettings) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Each with where it is written."""
+    waived = [(("waivers", place, "address"), waiver.address or "") for place, waiver in enumerate(settings.waivers)]
+    yield from (each for each in waived if each[1])
+    yield from ((("overrides", written), written) for written in settings.overrides)
+    yield from ((("anonymous", place), written) for place, written in enumerate(settings.anonymous))
+
+
+def _place_of(path: tuple[str | int, ...], entry: Entry) -> Span | None:
+    """Of a value, or of the key that is an address."""
+    block = entry.node.get(path[0])
+    return block.key_span(str(path[1])) if isinstance(block, Map) else find_span(entry.node, path)
 
 
 def _open_choices(key: str, node: Any) -> Any:
