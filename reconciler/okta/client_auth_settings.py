@@ -12,7 +12,7 @@ from typing import Any
 from reconciler.keeping import Leftover
 from reconciler.model.lifecycle import State
 from reconciler.model.resource import Observed
-from reconciler.okta.dynamic_registration import Client, amend, disown, is_ours, register, unregister
+from reconciler.okta.dynamic_registration import Client, acknowledge, amend, disown, is_ours, register, unregister
 from reconciler.okta.family import Family, orn_of, parent_of
 from reconciler.okta.names import CLIENT_AUTH_SETTINGS, CLIENT_FIELDS, METHODS, dig, text, texts
 from reconciler.okta.pages import Item
@@ -42,11 +42,14 @@ class ClientAuthSettings(Family):
         return made
 
     def update(self, target: Target, changed: frozenset[str]) -> Conversation[Observed]:
-        if is_ours(target):
-            client = yield from amend(target, self.callback)
-            target = _with(target, client)
-            changed |= {"client_secret"} if client.is_renewed else set()
-        return (yield from super().update(target, changed))
+        if not is_ours(target):
+            return (yield from super().update(target, changed))
+        client = yield from amend(target, self.callback)
+        changed |= {"client_secret"} if client.is_renewed else set()
+        observed = yield from super().update(_with(target, client), changed)
+        if client.is_renewed:
+            yield from acknowledge(target)
+        return observed
 
     def delete(self, target: Target) -> Conversation[None]:
         yield from super().delete(target)

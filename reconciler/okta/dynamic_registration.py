@@ -24,6 +24,8 @@ _KEPT = ("client_id", "client_secret", "registration_access_token", "registratio
 _ENDPOINT = "registration_endpoint"
 _BEGUN = "begun_at"
 """Where a client was asked for whose answer was not kept (yet)."""
+_UNTOLD = "is_untold"
+"""Held of a secret that came with the answer to a change, for as long as Okta may not know it."""
 _UNSENT = ("policy", "dns", "connect", "tls")
 """Problems by which a request did not leave."""
 _GONE = (404, 410)
@@ -31,8 +33,8 @@ _GONE = (404, 410)
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """What was registered. The secret is behind the reference; `is_renewed`: it is another one than before; `is_alone`:
-    no other was asked for earlier of which nothing is known."""
+    """What was registered. The secret is behind the reference; `is_renewed`: it is another one than Okta knows;
+    `is_alone`: no other was asked for earlier of which nothing is known."""
 
     id: str
     secret: Reference
@@ -78,9 +80,17 @@ def amend(target: Target, callback: str) -> Conversation[Client]:
         raise _refusal(target, f"{place} {_told(answer)}")
     shown = _document(answer)
     kept = {**held, **{name: shown[name] for name in _KEPT if isinstance(shown.get(name), str)}}
+    kept |= {_UNTOLD: True} if kept["client_secret"] != held["client_secret"] else {}
     if kept != held:
         yield from _keep(target, kept)
-    return _client(target, kept, kept["client_secret"] != held["client_secret"])
+    return _client(target, kept)
+
+
+def acknowledge(target: Target) -> Conversation[None]:
+    """Okta knows the secret."""
+    held = yield from _held(target)
+    if held.pop(_UNTOLD, None) is not None:
+        yield from _keep(target, held)
 
 
 def unregister(target: Target) -> Conversation[None]:
@@ -122,9 +132,9 @@ def _place(target: Target) -> Reference:
     return {"file": target.attributes["credentials_file"]}
 
 
-def _client(target: Target, held: dict[str, Any], is_renewed: bool = False) -> Client:
+def _client(target: Target, held: dict[str, Any]) -> Client:
     secret = {"file": f"{target.attributes['credentials_file']}#client_secret"}
-    return Client(held["client_id"], secret, is_renewed, _BEGUN not in held)
+    return Client(held["client_id"], secret, _UNTOLD in held, _BEGUN not in held)
 
 
 def _held(target: Target) -> Conversation[dict[str, Any]]:

@@ -12,7 +12,7 @@ from reconciler.keeping import Keep, Leftover, Recall
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Refused
 from reconciler.model.secret import Secret
-from reconciler.okta.dynamic_registration import Client, amend, disown, register, unregister
+from reconciler.okta.dynamic_registration import Client, acknowledge, amend, disown, register, unregister
 from reconciler.ports import Conversation, Fetch, Fetched, Target
 
 ENDPOINT = "https://hub.example.com/register"
@@ -157,6 +157,15 @@ def test_a_secret_that_comes_with_the_answer_is_the_one_from_now_on() -> None:
     hub = Hub(said(200, {**MADE, "client_secret": "s-2"}), kept=KEPT)
     assert hub.run(amend(TARGET, CALLBACK)).is_renewed
     assert hub.file["client_secret"] == "s-2"
+
+
+def test_a_secret_that_okta_was_not_told_of_is_still_new_the_next_time() -> None:
+    """As when the apply breaks off, or Okta refuses, between the two."""
+    hub = Hub(*[said(200, {**MADE, "client_secret": "s-2"})] * 3, kept=KEPT)
+    assert [hub.run(amend(TARGET, CALLBACK)).is_renewed for _ in range(2)] == [True, True]
+    hub.run(acknowledge(TARGET))
+    assert hub.file == {**KEPT, "client_secret": "s-2"}
+    assert not hub.run(amend(TARGET, CALLBACK)).is_renewed
 
 
 def test_where_registrations_can_not_be_managed_nothing_is_asked() -> None:
