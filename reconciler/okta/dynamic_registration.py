@@ -67,10 +67,11 @@ def register(target: Target, callback: str) -> Conversation[Client]:
 
 
 def amend(target: Target, callback: str) -> Conversation[Client]:
-    """Brings the registration to what the target wants, where it can be managed. Refused (`registration.refused`)."""
+    """Brings the registration to what the target wants, where it can be managed. Refused (`registration.refused`), or
+    (`registration.credentials`) if nothing is kept of it: another client would be one that Okta doesn't know."""
     held = yield from _held(target)
     if "client_id" not in held:
-        return (yield from register(target, callback))
+        raise _unknown(target)
     place = _managed_at(held)
     if place is None:
         return _client(target, held)
@@ -147,6 +148,15 @@ def _held(target: Target) -> Conversation[dict[str, Any]]:
         name = target.attributes["credentials_file"]
         told = f"{name} doesn't hold what the registration of {target.address} is managed by: {reason}"
         raise Refused([error("registration.credentials", told, "Put back what was there, or remove it.")]) from None
+
+
+def _unknown(target: Target) -> Refused:
+    told = f"{target.attributes['credentials_file']} has nothing of the client that {target.address} is"
+    detail = (
+        "Without it the client can't be changed where it is registered. Put the file back, or have that client deleted "
+        "there and register another: apply with -replace for this address."
+    )
+    return Refused([error("registration.credentials", told, detail, address=target.address)])
 
 
 def _metadata(target: Target, callback: str) -> dict[str, Any]:

@@ -168,6 +168,14 @@ def test_a_secret_that_okta_was_not_told_of_is_still_new_the_next_time() -> None
     assert not hub.run(amend(TARGET, CALLBACK)).is_renewed
 
 
+def test_no_second_client_is_registered_where_what_was_kept_of_the_first_is_gone() -> None:
+    hub = Hub()
+    with pytest.raises(Refused) as refused:
+        hub.run(amend(TARGET, CALLBACK))
+    assert [d.code for d in refused.value.diagnostics] == ["registration.credentials"]
+    assert (hub.asked, hub.file) == ([], None)
+
+
 def test_where_registrations_can_not_be_managed_nothing_is_asked() -> None:
     bare = {k: v for k, v in KEPT.items() if not k.startswith("registration_a")}
     hub = Hub(kept=bare)
