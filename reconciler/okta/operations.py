@@ -44,8 +44,13 @@ def location_of(answer: Answer) -> Location | None:
     where = answer.headers.get("location")
     if not where:
         return None
-    segments = urlsplit(own_path(where)).path.rstrip("/").split("/")
-    return Location(segments[-2], unquote(segments[-1]), own_path(where)) if len(segments) > 2 else None
+    try:
+        path = own_path(where)
+        segments = urlsplit(path).path.rstrip("/").split("/")
+    except ValueError:
+        # No URL at all: the answer is as good as one without.
+        return None
+    return Location(segments[-2], unquote(segments[-1]), path) if len(segments) > 2 else None
 
 
 def changed_at(answer: Answer) -> str | None:

@@ -158,7 +158,7 @@ class HttpTransport:
         if url.startswith("/") and not url.startswith("//"):
             url = f"{self._origin}{url}"
         elif _bare_origin(url) != _bare_origin(self._origin):
-            told = f"Okta's answer leads to another host ({urlsplit(url).netloc or 'none'}), which is not asked"
+            told = f"Okta's answer leads to another host ({_bare_origin(url)[1] or 'none'}), which is not asked"
             raise Refused([error("okta.foreign-link", told, "Check provider.okta.org_url; is a proxy in between?")])
         if call.query:
             url = f"{url}{'&' if '?' in url else '?'}{urlencode(call.query)}"
@@ -232,7 +232,10 @@ def _origin(base_url: str, *, embedded: bool = False) -> str:
 
 
 def _bare_origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", None, None
     try:
         port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
     except ValueError:

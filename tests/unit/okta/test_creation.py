@@ -69,6 +69,12 @@ def test_the_id_in_the_location_of_the_object(origin: str) -> None:
     assert LIST not in [call.path for call in org.stage.calls if call.method == "GET"]
 
 
+@pytest.mark.parametrize("location", ["http://[", "http://acme.okta.com//[/a/b"])
+def test_a_location_that_is_no_url_is_as_good_as_none(location: str) -> None:
+    org = Org((ok(None, 202, location=location), "ems7"))
+    assert org.create().id == "ems7"
+
+
 def test_the_id_in_the_operation_once_it_has_ended() -> None:
     org = Org((ok(None, 202, location=f"https://acme.okta.com{OPERATION}"), "ems7"))
     states = ["SCHEDULED", "IN_PROGRESS", "COMPLETED"]

@@ -104,6 +104,7 @@ ELSEWHERE = [
     "http://sandbox.localhost:x/",
     "https://sandbox.localhost/x",
     "ftp://a",
+    "http://[",
     "x",
 ]
 
