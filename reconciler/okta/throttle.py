@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reconciler.okta.retry import seconds_to_reset
+from reconciler.okta.retry import DEADLINE, seconds_to_reset
 from reconciler.ports import Answer
 
 _MARGIN = 0.1
@@ -50,7 +50,8 @@ class Throttle:
         if not (limit.isdecimal() and remaining.isdecimal()) or int(limit) == 0:
             return
         seconds = seconds_to_reset(answer)
-        if seconds is None:
+        if seconds is None or seconds > DEADLINE:
+            # Nobody waits for so long: the next refusal is told, with its reason.
             return
         # Calls in flight may or may not be counted in what remains; they are taken not to be.
         left = int(remaining) - self._in_flight[bucket] - int(limit) * self._kept_free

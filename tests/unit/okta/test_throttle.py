@@ -67,6 +67,13 @@ def test_a_concurrency_limit_and_answers_without_headers_say_nothing() -> None:
     assert throttle.delay("b", 0) == 0
 
 
+def test_nobody_waits_for_a_window_that_a_refusal_would_not_be_waited_out_for() -> None:
+    throttle = Throttle(80)
+    for seconds in (3600, 1e12):
+        after(throttle, told(0, seconds=seconds))
+        assert throttle.delay("b", 0) == 0
+
+
 @settings(max_examples=60)
 @given(st.integers(5, 200), st.integers(10, 100), st.integers(1, 400))
 def test_no_window_sees_more_than_our_share(limit: int, percent: int, wanted: int) -> None:
