@@ -185,6 +185,7 @@ def restore(project: Project, request: Request, serial: int, audience: Audience,
     with opened(project, request, audience, "state rollback") as site:
         site.recover()
         site.snapshot = replace(site.books.store.past(serial), serial=site.snapshot.serial)
+        site.observed = None
         audience.show(site.plan(request))
         if approved:
             site.write(site.snapshot)

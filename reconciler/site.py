@@ -93,6 +93,7 @@ class Site:
     """Whether what is found out of an earlier run may be recorded."""
     observed: tuple[Observed, ...] | None = None
     unclear: Mapping[Address, tuple[Entry, ...]] = field(default_factory=dict)
+    is_recovered: bool = False
 
     def plan(self, request: Request) -> Plan:
         self.recover()
@@ -137,9 +138,13 @@ class Site:
             raise Refused([error("lock.lost", told, way)])
 
     def recover(self) -> None:
-        """Accounts for what an earlier run did after its last snapshot, if it broke off."""
+        """Accounts for what an earlier run did after its last snapshot, if it broke off: once, for what the user is
+        asked must neither be waited for nor told again, nor be judged by a snapshot that is only looked at."""
+        if self.is_recovered:
+            return
         account = recovering(self.snapshot, self.live.provider, moment(SystemClock()), self.is_kept)
         found, observed = self._keep(account)
+        self.is_recovered = True
         if observed is None:
             return
         self.snapshot, self.unclear, self.observed = found.snapshot, found.unclear, observed

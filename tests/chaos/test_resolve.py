@@ -101,7 +101,15 @@ def test_a_saved_plan_of_the_rest_is_good_while_the_user_thinks(place: Path) -> 
     applied = run(place, "apply", "p.json")
     assert applied.code == 15, applied
     assert "1 changed" in applied.told
+    assert applied.told.count("objects could be it") == 1
     assert "3 resources are left out of account" in run(place, "plan").told
+
+
+def test_a_look_at_an_older_state_settles_nothing(place: Path, sandbox: Sandbox) -> None:
+    """In the version that is looked at, what is unclear now is recorded."""
+    looked = run(place, "state", "rollback", "-to", "2")
+    assert looked.code == 0, looked
+    assert run(place, "plan").told.count("2 objects could be it") == 1
 
 
 def test_what_it_is_nested_in_is_not_destroyed(place: Path, sandbox: Sandbox) -> None:
