@@ -30,8 +30,8 @@ _HINTS = {
 _OF_ALL = frozenset({"E0000010", "E0000047"})
 """Codes of refusals that are about none of the objects in particular."""
 _UNHEARD = {
-    True: "Nothing was changed. See whether the org can be reached from here, and provider.okta.org_url; then run the "
-    "same command again.",
+    True: "That call changed nothing. See whether the org can be reached from here, and provider.okta.org_url; then "
+    "run the same command again.",
     False: "Whether it arrived is unknown; plan again to see what is there.",
 }
 """What to do without an answer, by whether it was only read, or not even sent."""

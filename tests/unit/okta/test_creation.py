@@ -213,7 +213,7 @@ def test_what_never_left_is_tried_again_and_was_never_in_doubt() -> None:
     org = Org(*[unsent] * 9)
     with pytest.raises(Refused, match="could not connect") as refused:
         org.create()
-    assert "Nothing was changed" in refused.value.diagnostics[0].detail
+    assert "That call changed nothing" in refused.value.diagnostics[0].detail
     assert set(org.stage.asked) == {f"POST {LIST}"}, "nobody looks for what can't be there"
     assert org.stage.now < 30
 

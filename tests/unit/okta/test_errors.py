@@ -134,5 +134,6 @@ def test_what_is_wrong_with_one_object_is_told_of_each() -> None:
 
 
 def test_a_read_that_got_no_answer_changed_nothing() -> None:
+    """Which is not to say that nothing was: it may be the look after a write."""
     (found,) = refusal(Call("GET", "/api/v1/a"), LOST).diagnostics
-    assert found.detail.startswith("Nothing was changed. See whether the org can be reached")
+    assert found.detail.startswith("That call changed nothing. See whether the org can be reached")
