@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from reconciler.model.spec import is_loopback
+from reconciler.patience import Patient, Unreadable
 from reconciler.secrets.unreadable import LARGEST, unreadable
 
 _TIMEOUT = 10.0
@@ -103,19 +104,15 @@ def _fetch(url: str, headers: Mapping[str, str], trust: ssl.SSLContext | bool, s
     import httpx
 
     try:
-        with (
-            httpx.Client(verify=trust, timeout=_TIMEOUT, trust_env=False) as client,
-            client.stream("GET", url, headers=dict(headers)) as answer,
-        ):
-            data = b""
-            for chunk in answer.iter_bytes():
-                data += chunk
-                if len(data) > 4 * LARGEST:
-                    raise unreadable(shown, "can't be read: the Vault's answer doesn't end")
-            return answer.status_code, data
+        with httpx.Client(verify=trust, timeout=_TIMEOUT, trust_env=False) as client:
+            request = client.build_request("GET", url, headers=dict(headers))
+            answer = Patient(client, _TIMEOUT, 4 * LARGEST).ask(request)
+    except Unreadable as problem:
+        raise unreadable(shown, f"can't be read: the Vault's answer {problem.why}") from None
     except httpx.HTTPError as problem:
         told = f"can't be read: the Vault at {urlsplit(url).netloc} doesn't answer ({type(problem).__name__})"
         raise unreadable(shown, told) from None
+    return answer.status_code, answer.content
 
 
 def _dig(data: bytes, field: str) -> str | None:

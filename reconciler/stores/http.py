@@ -23,6 +23,7 @@ import httpx
 
 from reconciler.config.settings import HttpStoreSettings
 from reconciler.model.diagnostic import Refused, error
+from reconciler.patience import Patient, Unreadable
 from reconciler.ports import Holder
 from reconciler.stores.http_document import Document
 from reconciler.stores.lease import age, decode_holder, describe, encode_holder, held, new_holder, not_held, other
@@ -32,8 +33,11 @@ from reconciler.stores.names import DEFAULT
 _ATTEMPTS = 4
 _PAUSE = 0.25
 """Seconds before the second attempt; twice as many before each further one."""
+_LARGEST = 256 * 1024 * 1024
+"""Bytes of an answer."""
 _LOCKED = (409, 423)
 _MOMENTARY = (429, 502, 503, 504)
+_FOREIGN = "It may be Terraform's, or a login page. Name another address under state.http.address."
 
 
 class HttpMedium:
@@ -44,6 +48,7 @@ class HttpMedium:
 
     def __init__(self, client: httpx.Client, settings: HttpStoreSettings, workspace: str) -> None:
         self._client, self._settings, self._workspace = client, settings, workspace
+        self._patient = Patient(client, settings.timeout_seconds, _LARGEST)
         if workspace != DEFAULT and "{workspace}" not in settings.address:
             told = "This address keeps one state only, so there is only the default workspace"
             raise Refused(
@@ -172,8 +177,7 @@ class HttpMedium:
             return Document.decode(answer.content)
         except (ValueError, KeyError, TypeError, RecursionError):
             told = f"What {self.name} answers is not a state of reconciler"
-            way = "It may be Terraform's, or a login page. Name another address under state.http.address."
-            raise Refused([error("state.foreign", told, way)]) from None
+            raise Refused([error("state.foreign", told, _FOREIGN)]) from None
 
     def _change(self, change: Callable[[Document], Document]) -> Document:
         """Put what `change` makes of the document in its place. After a lost answer, or a failure of the
@@ -249,9 +253,15 @@ class HttpMedium:
     def _send(self, request: httpx.Request) -> httpx.Response | None:
         """The answer; None if none came, or one that leaves open what the server did."""
         try:
-            answer = self._client.send(request)
+            answer = self._patient.ask(request)
         except httpx.TransportError:
             return None
+        except Unreadable as problem:
+            if request.method == "GET":
+                told = f"What {self.name} answers can't be read: it {problem.why}"
+                raise Refused([error("state.foreign", told, _FOREIGN)]) from None
+            # All that is wanted of it is its status, and who holds the lock.
+            answer = httpx.Response(problem.status)
         return None if answer.status_code in _MOMENTARY else answer
 
     def _refused(self, request: httpx.Request, answer: httpx.Response | None) -> Refused:

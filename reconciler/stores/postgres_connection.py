@@ -13,8 +13,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from reconciler.model.diagnostic import Diagnostic, Refused, error
 from reconciler.model.secret import Secret
+from reconciler.patience import cut_after
 from reconciler.ports import Holder
-from reconciler.stores.patience import cut_after
 from reconciler.stores.postgres_tables import MISSING, TABLES
 
 TITLE = "reconciler"

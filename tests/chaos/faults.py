@@ -163,6 +163,8 @@ TESTED: dict[int, tuple[str, ...]] = {
     35: (
         TRANSPORT + "test_an_answer_that_drips_is_given_up_at_the_deadline",
         FETCH + "test_a_hostile_answer_is_cut_off",
+        STORES + "test_a_server_that_drips_is_given_up_at_the_deadline_and_asked_what_it_wrote",
+        SECRETS + "test_a_vault_that_drips_is_given_up_at_the_deadline",
     ),
     36: (
         TRANSPORT + "test_a_hostile_answer_costs_little",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,7 +21,8 @@ SEVEN = {"ID", "Operation", "Info", "Who", "Version", "Created", "Path"}
 @dataclass
 class StateServer:
     """`drop` loses the answers to that many of the next requests of a method, after (or before) carrying them out;
-    `fail` carries them out and answers 500. `is_deaf`: it says yes to unlocking and does nothing.
+    `fail` carries them out and answers 500; `drip` does, too, and sends the answer byte by byte. `is_deaf`: it says yes
+    to unlocking and does nothing.
 
     GitLab's own rules: POST and DELETE on /lock, all seven keys of LockInfo, 409, a number for every version, Basic
     authentication, 204 for a state that isn't there.
@@ -33,6 +36,7 @@ class StateServer:
     drop: dict[str, int] = field(default_factory=dict)
     drop_before: dict[str, int] = field(default_factory=dict)
     fail: dict[str, int] = field(default_factory=dict)
+    drip: dict[str, int] = field(default_factory=dict)
     mutex: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, method: str, target: str, headers: Any, body: bytes) -> tuple[int, bytes]:
@@ -86,6 +90,19 @@ class StateServer:
         return 200, b""
 
 
+class Dripping(io.BufferedIOBase):
+    """What is written to it takes 0.1 s for each byte."""
+
+    def __init__(self, to: io.BufferedIOBase) -> None:
+        self._to = to
+
+    def write(self, data: Any) -> int:
+        for byte in bytes(data):
+            time.sleep(0.1)
+            self._to.write(bytes([byte]))
+        return len(data)
+
+
 @contextmanager
 def serving(state: StateServer) -> Iterator[str]:
     """The address of a running server."""
@@ -111,6 +128,8 @@ def serving(state: StateServer) -> Iterator[str]:
                 return
             if _take(state.fail, self.command):
                 status, data = 500, b"it was done, and then something else went wrong"
+            if _take(state.drip, self.command):
+                self.wfile = Dripping(self.wfile)
             self.send_response(status)
             if status != 204:
                 self.send_header("Content-Length", str(len(data)))

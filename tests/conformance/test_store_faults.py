@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -149,6 +151,44 @@ def test_a_server_that_fails_after_it_has_written_is_asked_what_it_wrote() -> No
         with closing(KeptStore(HttpMedium.at(settings, "default", of_env))) as store:
             live(store)
     assert server.fail == {"POST": 0}
+
+
+def test_a_server_that_drips_is_given_up_at_the_deadline_and_asked_what_it_wrote() -> None:
+    server = StateServer(drip={"LOCK": 1, "POST": 1, "UNLOCK": 1})
+    with serving(server) as address:
+        settings = HttpStoreSettings(address=f"{address}/state", timeout_seconds=0.5)
+        with closing(KeptStore(HttpMedium.at(settings, "default", of_env))) as store:
+            live(store)
+            assert server.drip == {"LOCK": 0, "POST": 0, "UNLOCK": 0}
+            server.drip["GET"], began = 4, time.monotonic()
+            assert refusal(store.read) == "state.unreadable"
+            assert time.monotonic() - began < 4, "four attempts, and each comes to its end"
+
+
+@pytest.mark.parametrize("is_bounded", [True, False])
+def test_a_body_that_drips_is_given_up_at_the_deadline(is_bounded: bool) -> None:
+    """Also one that ends with its connection: of that, what was there at the deadline is not the whole."""
+    served = socket.create_server(("127.0.0.1", 0))
+
+    def drip() -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = served.accept()
+                with client, suppress(OSError):
+                    client.recv(65536)
+                    client.sendall(b"HTTP/1.1 200 OK\r\n" + b"Content-Length: 1000\r\n" * is_bounded + b"\r\n")
+                    while True:
+                        client.sendall(b" ")
+                        time.sleep(0.05)
+
+    with served:
+        threading.Thread(target=drip, daemon=True).start()
+        settings = HttpStoreSettings(address=f"http://127.0.0.1:{served.getsockname()[1]}", timeout_seconds=0.3)
+        with closing(HttpMedium.at(settings, "default", of_env)) as medium:
+            began = time.monotonic()
+            assert refusal(medium.load) == "state.unreadable"
+            assert time.monotonic() - began < 3
+        served.shutdown(socket.SHUT_RDWR)
 
 
 def test_a_request_that_is_carried_out_long_after_it_was_given_up_is_noticed_by_the_next() -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -121,6 +122,8 @@ class Vault(BaseHTTPRequestHandler):
 
     asked: ClassVar[list[tuple[str, dict[str, str]]]] = []
     answer: ClassVar[tuple[int, bytes]] = (200, b"")
+    pause: ClassVar[float] = 0
+    """Seconds before each byte."""
 
     def do_GET(self) -> None:
         self.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
@@ -129,7 +132,10 @@ class Vault(BaseHTTPRequestHandler):
         self.send_header("location", "http://127.0.0.1:1/elsewhere")
         self.send_header("content-length", str(len(data)))
         self.end_headers()
-        self.wfile.write(data)
+        with suppress(ConnectionError):
+            for piece in [data] if not self.pause else [data[n : n + 1] for n in range(len(data))]:
+                time.sleep(self.pause)
+                self.wfile.write(piece)
 
     def log_message(self, *args: Any) -> None:
         pass
@@ -175,13 +181,22 @@ def test_a_secret_of_a_vault(vault: type[Vault], monkeypatch: pytest.MonkeyPatch
         ((200, body(None)), "no text under field"),
         ((200, CANARY.encode()), "no text under field"),
         ((200, b"[" * 5000), "no text under field"),
-        ((200, b"x" * 400_000), "doesn't end"),
+        ((200, b"x" * 400_000), "answer is longer than 256 KiB"),
     ],
 )
 def test_what_a_vault_does_not_give(vault: type[Vault], answer: tuple[int, bytes], words: str) -> None:
     vault.answer = answer
     assert words in told({"vault": "kv/path#field"})
     assert len(vault.asked) == 1
+
+
+def test_a_vault_that_drips_is_given_up_at_the_deadline(vault: type[Vault], monkeypatch: pytest.MonkeyPatch) -> None:
+    vault.answer = (200, body({"field": CANARY}))
+    monkeypatch.setattr(vault, "pause", 0.1)
+    monkeypatch.setattr("reconciler.secrets.vault._TIMEOUT", 0.4)
+    began = time.monotonic()
+    assert "doesn't answer" in told({"vault": "kv/path#field"})
+    assert time.monotonic() - began < 2
 
 
 def absent(version: int, deleted: str, destroyed: bool) -> bytes:
