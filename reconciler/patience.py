@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from socket import SHUT_RDWR, socket
 from threading import Timer
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     import httpx
@@ -31,6 +32,18 @@ def _cut(number: int | None) -> None:
     if number is not None:
         with suppress(OSError), socket(fileno=os.dup(number)) as found:
             found.shutdown(SHUT_RDWR)
+
+
+def can_be_asked(address: str) -> bool:
+    """Whether httpx can make a request of that URL, and the system look its host up."""
+    import httpx
+
+    try:
+        _ = urlsplit(address).port
+        httpx.URL(address).raw_host.decode("ascii").encode("idna")
+    except (httpx.InvalidURL, ValueError):
+        return False
+    return True
 
 
 class Unreadable(Exception):

@@ -45,13 +45,22 @@ LAYERS = [
 """From the top down. A part may import parts of lower layers and itself, never a sibling. The package's own
 `__init__` holds the version and imports nothing."""
 
+_HTTP_STORE = ("stores.http", "stores.http_client")
 THIRD_PARTY = {
     "click": ("cli",),
     "boto3": ("stores.kms",),
     "botocore": ("stores.kms",),
     "cryptography": ("okta", "sandbox", "stores.crypt", "stores.keys"),
     "httpcore": ("readiness.fetch",),
-    "httpx": ("okta", "patience", "readiness.fetch", "review.client", "secrets.vault", "stores.http"),
+    "httpx": (
+        "okta",
+        "patience",
+        "readiness.fetch",
+        "review.client",
+        "secrets.vault",
+        "stores.http",
+        "stores.http_client",
+    ),
     "jsonschema": ("plan", "sandbox", "stores"),
     "jwt": ("okta", "sandbox"),
     "keyring": ("secrets.key_ring",),

@@ -25,6 +25,7 @@ from reconciler.config.settings import HttpStoreSettings
 from reconciler.model.diagnostic import Refused, error
 from reconciler.patience import Patient, Unreadable
 from reconciler.ports import Holder
+from reconciler.stores.http_client import client_of, require_address
 from reconciler.stores.http_document import Document
 from reconciler.stores.lease import age, decode_holder, describe, encode_holder, held, new_holder, not_held, other
 from reconciler.stores.medium import Held, Kept, Lost, Overtaken, Resolve
@@ -57,19 +58,15 @@ class HttpMedium:
         self.name = settings.address.replace("{workspace}", workspace)
         lock_address = settings.lock_address or f"{settings.address}/lock"
         self._lock_address = lock_address.replace("{workspace}", workspace)
+        for address in (self.name, self._lock_address):
+            require_address(address)
         self._holder: Holder | None = None
         self._fence = 0
         self._is_lost = False
 
     @classmethod
     def at(cls, settings: HttpStoreSettings, workspace: str, resolve: Resolve) -> HttpMedium:
-        headers = {name: resolve(reference).reveal() for name, reference in settings.headers.items()}
-        password = resolve(settings.password).reveal() if settings.password else ""
-        auth = (settings.username or "", password) if settings.username or password else None
-        # Certificates take long to load, and http:// (this machine's loopback only) needs none.
-        is_secure = settings.address.startswith("https:") or (settings.lock_address or "").startswith("https:")
-        client = httpx.Client(auth=auth, headers=headers, timeout=settings.timeout_seconds, verify=is_secure)
-        return cls(client, settings, workspace)
+        return cls(client_of(settings, resolve), settings, workspace)
 
     def load(self) -> Kept | None:
         found = self._get()
@@ -280,5 +277,5 @@ class HttpMedium:
 def _holder_in(answer: httpx.Response) -> Holder | None:
     try:
         return decode_holder(answer.json())
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

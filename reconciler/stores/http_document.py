@@ -53,5 +53,12 @@ class Document:
         """Raises ValueError, KeyError or TypeError for anything else."""
         raw = json.loads(data)
         ours = raw["reconciler"]
-        versions = tuple((int(serial), str(text)) for serial, text in ours["versions"])
-        return cls(raw["serial"], ours["fence"], str(ours.get("run", "")), ours["state"], ours["journal"], versions)
+        versions = tuple((serial, text) for serial, text in ours["versions"])
+        found = cls(raw["serial"], ours["fence"], ours.get("run", ""), ours["state"], ours["journal"], versions)
+        numbers = (found.serial, found.fence, *(serial for serial, _ in versions))
+        texts = (found.run, found.journal, found.state or "", *(text for _, text in versions))
+        if not all(isinstance(n, int) for n in numbers) or not all(isinstance(text, str) for text in texts):
+            raise TypeError("a number or a text is something else")
+        for state in (found.state or "", *(text for _, text in versions)):
+            state.encode()
+        return found
