@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from reconciler.model.spec import is_loopback
-from reconciler.patience import Patient, Unreadable
+from reconciler.patience import Patient, Unreadable, can_be_asked
 from reconciler.secrets.unreadable import LARGEST, unreadable
 
 _TIMEOUT = 10.0
@@ -41,7 +41,7 @@ def read_field(name: str, shown: str, environment: Mapping[str, str]) -> str:
     url = f"{address}/v1/{quote(mount, safe='')}/data/{quote(rest.strip('/'), safe='/')}{query and '?'}{query}"
     headers = {"x-vault-token": _token(environment, shown), "x-vault-request": "true"}
     if namespace := environment.get("VAULT_NAMESPACE"):
-        headers["x-vault-namespace"] = namespace
+        headers["x-vault-namespace"] = _sendable(namespace, "VAULT_NAMESPACE", "namespace", shown)
     status, data = _fetch(url, headers, _trust(environment, shown), shown)
     if status != 200:
         why = _absence(data, mount) if status == 404 else _HINTS.get(status, _MOVED if 300 <= status < 400 else "")
@@ -69,11 +69,17 @@ def _absence(data: bytes, mount: str) -> str:
 
 def _address(environment: Mapping[str, str], shown: str) -> str:
     address = environment.get("VAULT_ADDR", "").rstrip("/")
-    parts = urlsplit(address)
     if not address:
         raise unreadable(shown, "can't be read: VAULT_ADDR is not set", _NOWHERE)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise unreadable(shown, "can't be read: VAULT_ADDR is not an address", "It begins with https://.")
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        parts = urlsplit("")
+    if "@" in parts.netloc:
+        told = "can't be read: VAULT_ADDR carries a user name or password"
+        raise unreadable(shown, told, "Take them out of it; the Vault is asked with VAULT_TOKEN.")
+    if parts.scheme not in ("http", "https") or not parts.hostname or not can_be_asked(address):
+        raise unreadable(shown, "can't be read: VAULT_ADDR is not an address", _NOWHERE)
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise unreadable(shown, "can't be read: VAULT_ADDR is not encrypted", "Use https://; the token is sent there.")
     return address
@@ -83,9 +89,13 @@ def _token(environment: Mapping[str, str], shown: str) -> str:
     token = environment.get("VAULT_TOKEN", "").strip()
     if not token:
         raise unreadable(shown, "can't be read: VAULT_TOKEN is not set", "Log in to the Vault and set it.")
-    if not token.isascii() or not token.isprintable():
-        raise unreadable(shown, "can't be read: VAULT_TOKEN holds characters that no token has")
-    return token
+    return _sendable(token, "VAULT_TOKEN", "token", shown)
+
+
+def _sendable(value: str, variable: str, what: str, shown: str) -> str:
+    if not value.isascii() or not value.isprintable():
+        raise unreadable(shown, f"can't be read: {variable} holds characters that no {what} has")
+    return value
 
 
 def _trust(environment: Mapping[str, str], shown: str) -> ssl.SSLContext | bool:
