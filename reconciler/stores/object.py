@@ -27,7 +27,7 @@ from obstore.store import ObjectStore
 
 from reconciler.model.diagnostic import Refused, error
 from reconciler.ports import Holder, T
-from reconciler.stores.bucket import NoBucket, get, heeds_conditions
+from reconciler.stores.bucket import NoBucket, cause_of, get, heeds_conditions
 from reconciler.stores.lease import decode_holder, encode_holder, not_held, other
 from reconciler.stores.medium import Held, Kept, Lost, Overtaken
 from reconciler.stores.object_head import Head
@@ -257,7 +257,7 @@ class ObjectMedium:
 
     def _require_permission(self, problem: BaseError) -> None:
         if isinstance(problem, PermissionDeniedError | UnauthenticatedError | NotSupportedError):
-            raise self._unwritable(type(problem).__name__.removesuffix("Error")) from None
+            raise self._unwritable(cause_of(problem)) from None
 
     def _asked(self, question: Callable[[], T]) -> T:
         """The answer to what can be asked again."""
@@ -268,7 +268,7 @@ class ObjectMedium:
                 raise self._unreadable("there is no such bucket") from None
             except BaseError as problem:
                 if attempt == _ATTEMPTS - 1 or not isinstance(problem, GenericError):
-                    raise self._unreadable(type(problem).__name__.removesuffix("Error")) from None
+                    raise self._unreadable(cause_of(problem)) from None
             sleep(_PAUSE * 2**attempt)
         raise AssertionError("the last attempt answers or raises")
 

@@ -26,4 +26,11 @@ class Head:
     def decode(cls, data: bytes) -> Head:
         """Raises ValueError, TypeError or KeyError for anything else."""
         raw = json.loads(data)
-        return cls(**{**raw, "versions": tuple((serial, name) for serial, name in raw["versions"])})
+        head = cls(**{**raw, "versions": tuple((serial, name) for serial, name in raw["versions"])})
+        texts = (head.renewed, head.journal, head.state or "", *(name for _, name in head.versions))
+        numbers = (head.fence, *(serial for serial, _ in head.versions))
+        others = ((head.ttl, int | float), (head.holder, dict | None), (raw["versions"], list))
+        typed = (*((text, str) for text in texts), *((number, int) for number in numbers), *others)
+        if not all(isinstance(value, kind) for value, kind in typed):
+            raise TypeError("a number or a text is something else")
+        return head
