@@ -26,6 +26,9 @@ def current_workspace(directory: Path, chosen: str | None = None) -> str:
             selected = (directory / _SELECTION).read_text("utf-8").strip()
         except FileNotFoundError:
             return DEFAULT
+        except UnicodeDecodeError:
+            told = f"{directory / _SELECTION}, which holds the name of the selected workspace, is not text"
+            raise Refused([error("workspace.name", told, "Select one: `reconciler workspace select NAME`.")]) from None
     return require_name(selected) if selected else DEFAULT
 
 
@@ -42,10 +45,7 @@ def select_workspace(directory: Path, name: str, known: Sequence[str]) -> None:
                 )
             ]
         )
-    path = directory / _SELECTION
-    with writing(path):
-        directory.mkdir(parents=True, exist_ok=True)
-        replace_file(path, f"{name}\n".encode())
+    _note(directory, f"{name}\n".encode())
 
 
 def create_workspace(directory: Path, name: str, known: Sequence[str], open_store: Callable[[str], Store]) -> None:
@@ -53,6 +53,29 @@ def create_workspace(directory: Path, name: str, known: Sequence[str], open_stor
     if require_name(name) in known:
         told = f'There is a workspace "{name}" already'
         raise Refused([error("workspace.exists", told, f"Use it with `reconciler workspace select {name}`.")])
-    with closing(open_store(name)) as store, store.lock("workspace new", 0):
-        store.write(Snapshot(str(uuid4()), 1))
-    select_workspace(directory, name, [name])
+    # Selected first, since no store can unmake a workspace.
+    former = _noted(directory)
+    _note(directory, f"{name}\n".encode())
+    try:
+        with closing(open_store(name)) as store, store.lock("workspace new", 0):
+            store.write(Snapshot(str(uuid4()), 1))
+    except BaseException:
+        _note(directory, former)
+        raise
+
+
+def _noted(directory: Path) -> bytes | None:
+    path = directory / _SELECTION
+    with reading(path):
+        return path.read_bytes() if path.exists() else None
+
+
+def _note(directory: Path, data: bytes | None) -> None:
+    """None: as if nothing had ever been selected."""
+    path = directory / _SELECTION
+    with writing(path):
+        if data is None:
+            path.unlink(missing_ok=True)
+        else:
+            directory.mkdir(parents=True, exist_ok=True)
+            replace_file(path, data)

@@ -65,3 +65,30 @@ def test_a_selection_that_was_edited_into_nonsense_is_refused(tmp_path: Path) ->
     (tmp_path / "workspace").write_text("../../etc")
     with pytest.raises(Refused):
         current_workspace(tmp_path)
+
+
+def test_a_selection_that_is_no_text_is_told_by_its_file(tmp_path: Path) -> None:
+    (tmp_path / "workspace").write_bytes(b"pr\xffd\n")
+    with pytest.raises(Refused) as refused:
+        current_workspace(tmp_path)
+    assert f"{tmp_path}/workspace, which holds" in refused.value.diagnostics[0].summary
+    assert current_workspace(tmp_path, "default") == "default"
+    select(tmp_path, "default")
+    assert current_workspace(tmp_path) == "default"
+
+
+def test_a_workspace_that_can_not_be_selected_is_not_made(tmp_path: Path) -> None:
+    (tmp_path / "workspace").mkdir()
+    with pytest.raises(Refused, match="workspace can't be"):
+        create(tmp_path, "prod")
+    assert workspaces(tmp_path) == ["default"]
+
+
+@pytest.mark.parametrize("former", [None, "staging"])
+def test_a_workspace_that_can_not_be_made_is_not_selected(tmp_path: Path, former: str | None) -> None:
+    if former:
+        create(tmp_path, former)
+    (tmp_path / "prod.json").mkdir()
+    with pytest.raises(Refused):
+        create_workspace(tmp_path, "prod", ["default"], lambda workspace: FileStore(tmp_path, workspace))
+    assert current_workspace(tmp_path) == (former or "default")
