@@ -59,8 +59,17 @@ def run(
             _end(child)
             raise
     if child.returncode != 0:
-        raise unreadable(shown, f"can't be read: {program} failed with exit code {child.returncode}")
+        raise unreadable(shown, f"can't be read: {program} {_failure(child.returncode)}")
     return text_of(data, shown)
+
+
+def _failure(code: int) -> str:
+    if code > 0:
+        return f"failed with exit code {code}"
+    try:
+        return f"was ended by the signal {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was ended by the signal {-code}"
 
 
 def _output_of(child: subprocess.Popen[bytes]) -> bytes:

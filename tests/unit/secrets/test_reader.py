@@ -324,6 +324,8 @@ def test_a_program_gets_no_shell_no_input_and_no_other_secret(tmp_path: Path, mo
     ("code", "words"),
     [
         (f"import sys; print('{CANARY}'); sys.exit('{CANARY}')", "failed with exit code 1"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "was ended by the signal SIGKILL"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGRTMIN + 5)", "was ended by the signal 39"),
         ("pass", "is empty"),
         (f"import sys; sys.stdout.buffer.write(b'{CANARY}' + bytes([255]))", "is not UTF-8"),
         (f"print('{CANARY}' * 20000)", "is longer than 64 KiB"),
