@@ -99,7 +99,8 @@ def _is_there(path: Path) -> bool:
 
 def _field_of(text: str, field: str, shown: str) -> str:
     try:
-        found = json.loads(text)[field]
+        # Some editors put a byte order mark first.
+        found = json.loads(text.removeprefix("\ufeff"))[field]
     except (ValueError, KeyError, TypeError, RecursionError):
         found = None
     if not isinstance(found, str):

@@ -62,5 +62,7 @@ def test_a_field_of_a_json_file_is_a_secret_too(tmp_path: Path) -> None:
     for field in ("number", "missing"):
         with pytest.raises(Refused, match="no text under"):
             read({"file": f"hub.json#{field}"})
+    (tmp_path / "marked.json").write_text('{"client_secret": "s-1"}', "utf-8-sig")
+    assert read({"file": "marked.json#client_secret"}) == Secret("s-1")
     (tmp_path / "odd#name").write_text("as it is", "utf-8")
     assert read({"file": "odd#name"}) == Secret("as it is")
