@@ -45,6 +45,15 @@ def test_a_secret_is_on_the_disk_with_its_name_before_anything_relies_on_it(
     assert order == ["fsync", "fsync", "rename", "fsync"], "the new directory; the file and its name"
 
 
+def test_a_secret_is_kept_whole_where_the_system_takes_a_little_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:2]))
+    SecretFiles(tmp_path).keep(PLACE, Secret("a long one"))
+    assert SecretFiles(tmp_path).recall(PLACE) == Secret("a long one")
+
+
 def test_what_can_not_be_kept_is_refused_by_its_reference(tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("a file", "utf-8")
     with pytest.raises(Refused) as refused:
