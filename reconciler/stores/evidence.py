@@ -78,7 +78,7 @@ class _Result(_Model):
     def decoded(self) -> CheckResult:
         return CheckResult(
             check=self.id,
-            address=Address(self.address),
+            address=Address.parse(self.address),
             verdict=self.verdict,
             evidence=self.message,
             remedy=self.remedy,
@@ -107,6 +107,15 @@ class _Document(_Model):
     checked: dict[str, _Checked] = {}
     baselines: dict[str, _Baseline] = {}
 
+    def decoded(self) -> Evidence:
+        """Raises ValueError for what is filed under no address."""
+        checked = {
+            Address.parse(address): Checked(each.at, tuple(result.decoded() for result in each.results), each.about)
+            for address, each in self.checked.items()
+        }
+        baselines = {Address.parse(a): Baseline(b.digest, b.critical) for a, b in self.baselines.items()}
+        return Evidence(checked, baselines)
+
 
 @dataclass(frozen=True, slots=True)
 class EvidenceFile:
@@ -118,14 +127,9 @@ class EvidenceFile:
     def read(self) -> Evidence:
         """Nothing, where there is none or it can't be read."""
         try:
-            document = _Document.model_validate_json(self._opened(self.path.read_bytes()))
+            return _Document.model_validate_json(self._opened(self.path.read_bytes())).decoded()
         except (OSError, ValueError, Refused):
             return Evidence()
-        checked = {
-            Address(address): Checked(each.at, tuple(result.decoded() for result in each.results), each.about)
-            for address, each in document.checked.items()
-        }
-        return Evidence(checked, {Address(a): Baseline(b.digest, b.critical) for a, b in document.baselines.items()})
 
     def write(self, evidence: Evidence) -> None:
         """Atomically. Raises OSError; Refused, if it can't be encrypted."""

@@ -41,7 +41,17 @@ def test_of_what_is_described_otherwise_now_nothing_is_known(kept: EvidenceFile)
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"{}", b"[]", b'{"version": 2}', b'{"version": 1, "checked": {"a": 1}}', b"\xff"]
+    "data",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b'{"version": 2}',
+        b'{"version": 1, "checked": {"a": 1}}',
+        b'{"version": 1, "checked": {"no address": {"at": "", "about": "", "results": []}}}',
+        b'{"version": 1, "baselines": {"": {"digest": "", "critical": ""}}}',
+        b"\xff",
+    ],
 )
 def test_what_can_not_be_read_is_nothing(kept: EvidenceFile, data: bytes) -> None:
     kept.path.parent.mkdir()
