@@ -15,6 +15,7 @@ NOT_PUSHED = (
     "Nothing was changed. Push what `state pull` printed, byte for byte; `state mv`, `state rm`, `state rollback` and "
     "import blocks correct a state without editing it."
 )
+_PUSHING = "Pushing this file"
 
 
 def is_within(address: Address, outer: Address) -> bool:
@@ -53,14 +54,14 @@ def forgotten(snapshot: Snapshot, addresses: Iterable[Address]) -> Snapshot:
 def pushed(old: Snapshot | None, given: Snapshot, force: bool) -> Snapshot:
     """`given`, as the successor of `old`."""
     if old is None:
-        return given
+        return _sound(given, _PUSHING)
     if not force and given.lineage != old.lineage:
         told = "The file is the state of something else: its lineage differs from what is recorded here"
         raise Refused([error("stale.lineage", told, "-force replaces the state all the same; a backup is kept.")])
     if not force and given.serial < old.serial:
         told = f"The file is older than the state: its serial is {given.serial}, the state's is {old.serial}"
         raise Refused([error("stale.serial", told, "-force replaces the state all the same; a backup is kept.")])
-    return _sound(replace(given, serial=max(old.serial, given.serial)), "Pushing this file")
+    return _sound(replace(given, serial=max(old.serial, given.serial)), _PUSHING)
 
 
 def _sound(snapshot: Snapshot, doing: str) -> Snapshot:

@@ -75,3 +75,11 @@ def test_pushing_needs_the_same_lineage_and_no_older_serial() -> None:
             pushed(old, SNAPSHOT, force=False)
         assert caught.value.diagnostics[0].code == code
         assert pushed(old, SNAPSHOT, force=True).serial == max(old.serial, 3)
+
+
+@pytest.mark.parametrize("old", [None, SNAPSHOT])
+def test_what_is_unsound_is_not_pushed_into_an_empty_workspace_either(old: Snapshot | None) -> None:
+    unsound = Snapshot("lineage", 3, {ROW: RECORDS[ROW]})
+    with pytest.raises(Refused) as caught:
+        pushed(old, unsound, force=True)
+    assert {d.code for d in caught.value.diagnostics} == {"state.unsound"}
