@@ -40,6 +40,26 @@ _OUR_CREATION = 0x7265636F6E63696C
 """The advisory lock under which our tables are made."""
 
 
+_MALFORMED = "the URL is malformed; one looks like postgresql://USER:PASSWORD@HOST/DATABASE, percent-encoded"
+_CAUSES = {
+    "FATAL:  password authentication failed": "the server doesn't accept this user with this password",
+    "no password supplied": "the server wants a password, and the URL has none",
+    "FATAL:  no pg_hba.conf entry": "the server admits this user neither from here nor like this",
+    "FATAL:  database ": "the server doesn't have that database, or keeps this user out of it",
+    "FATAL:  role ": "the server doesn't know this user, or keeps it out",
+    "FATAL:  the database system is ": "the server is starting up, or shutting down",
+    "FATAL:  ": "the server refuses the connection",
+    "invalid port number": _MALFORMED,
+    "Servname not supported": _MALFORMED,
+    "connection is bad: invalid ": _MALFORMED,
+    "failed to resolve host": "no server of that name is known",
+    "certificate verify failed": "the server's certificate is not trusted",
+    "does not support SSL": "the server can't encrypt, which the URL wants",
+    "Connection refused": "the server can't be reached: nothing listens there",
+}
+"""What shows in what the client says, and what that means; the first that does."""
+
+
 class Broken(Refused):
     """The connection broke, or the server has ended it."""
 
@@ -51,7 +71,18 @@ def _server_of(url: Secret) -> str:
     except psycopg.Error:
         return ""
     host, port, database = (str(said.get(name) or "") for name in ("host", "port", "dbname"))
+    if "@" in host + database or port.strip("0123456789,"):
+        # A password that should have been percent-encoded reaches into them.
+        return ""
     return f" at {host}{port and ':'}{port}/{database}" if host or database else ""
+
+
+def _cause_of(problem: psycopg.Error) -> str:
+    """Why there is no connection, in words: the client's own could quote the URL."""
+    if isinstance(problem, psycopg.ProgrammingError):
+        return _MALFORMED
+    said = str(problem)
+    return next((words for mark, words in _CAUSES.items() if mark in said), "the server can't be reached")
 
 
 class PostgresDatabase:
@@ -127,17 +158,7 @@ class PostgresDatabase:
         return f"{row[0] or 'an unnamed client'} from {row[1] or 'this machine'}, since {row[2]}, server process {pid}"
 
     def _connect(self) -> psycopg.Connection[Any]:
-        connection = psycopg.connect(
-            self._url.reveal(),
-            autocommit=True,
-            application_name=self._title,
-            client_encoding="utf8",
-            connect_timeout=10,
-            keepalives_idle=30,
-            keepalives_interval=10,
-            keepalives_count=3,
-            tcp_user_timeout=60_000,
-        )
+        connection = self._open()
         self.connections += 1
         try:
             for statement in _SESSION:
@@ -148,6 +169,23 @@ class PostgresDatabase:
             connection.close()
             raise
         return connection
+
+    def _open(self) -> psycopg.Connection[Any]:
+        try:
+            return psycopg.connect(
+                self._url.reveal(),
+                autocommit=True,
+                application_name=self._title,
+                client_encoding="utf8",
+                connect_timeout=10,
+                keepalives_idle=30,
+                keepalives_interval=10,
+                keepalives_count=3,
+                tcp_user_timeout=60_000,
+            )
+        except ValueError:
+            # A host that no server can be called.
+            raise psycopg.ProgrammingError("a host that is none") from None
 
     def _create(self, connection: psycopg.Connection[Any]) -> None:
         """The tables, where they aren't there: whoever may only use them need not be permitted to make any."""
@@ -163,7 +201,7 @@ class PostgresDatabase:
 
     def _told(self, problem: psycopg.Error) -> Diagnostic:
         # Only the server's own words: those of the client could quote the URL.
-        said = problem.diag.message_primary if problem.sqlstate else "the server can't be reached"
+        said = problem.diag.message_primary if problem.sqlstate else _cause_of(problem)
         told = f"{self.name} can't be used: {said or type(problem).__name__}"
         way = "Check the reference state.postgres.url, the server, what its user may do, and run the command again."
         return error("state.unwritable", told, way)
