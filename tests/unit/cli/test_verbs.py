@@ -220,6 +220,21 @@ def test_show_is_the_state_without_a_file(reconciler: Reconciler, configured: Pa
     ]
 
 
+@pytest.mark.parametrize(
+    ("given", "advised"),
+    [
+        ("mcp_server.todo", True),
+        ("mcp_server.todo/authorization_server.todo", True),
+        ("plan.json", False),
+        ("mcp_server.", False),
+    ],
+)
+def test_show_of_an_address_points_to_state_show(reconciler: Reconciler, given: str, advised: bool) -> None:
+    ran = reconciler("show", given)
+    assert ran.code == 1 and f"{given} can't be read: No such file or directory" in ran.err
+    assert (f"`reconciler state show {given}` shows what is recorded" in " ".join(ran.err.split())) is advised
+
+
 def test_state_list_and_show(reconciler: Reconciler, applied: Path) -> None:
     assert reconciler("state", "list").out.split() == ADDRESSES
     assert reconciler("state", "list", "mcp_server.todo").out.split() == ADDRESSES[3:]
