@@ -14,7 +14,7 @@ from reconciler import pipeline
 from reconciler.apply.clock import SystemClock
 from reconciler.cli.console import Console
 from reconciler.cli.files import program, write_file
-from reconciler.cli.options import Whole, project_of, project_options, reporting, screen_options, switch
+from reconciler.cli.options import OneOf, Whole, project_of, project_options, reporting, screen_options, switch
 from reconciler.cli.report_console import folder_in_repository
 from reconciler.config.configuration import Configuration
 from reconciler.config.files import SourceFile, read_directory
@@ -37,7 +37,7 @@ from reconciler.render.report import Report
 @click.option(
     "--format",
     "form",
-    type=click.Choice([form for form in FORMATS if form != "gitlab-terraform"]),
+    type=OneOf([form for form in FORMATS if form != "gitlab-terraform"]),
     help="How to report; text if omitted.",
 )
 @switch("json", "The same as --format json.", parameter="as_json")

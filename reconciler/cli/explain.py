@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Any
 
 import click
 
 from reconciler.cli.console import Console
 from reconciler.cli.options import reporting, screen_options
+from reconciler.config.findings import suggest
 from reconciler.model.diagnostic import Refused, error
 from reconciler.readiness.catalogue import CHECKS
 from reconciler.render.checks_text import render_catalogue, render_check
@@ -25,7 +25,6 @@ def command(console: Console, check: str | None, **flags: Any) -> None:
         return
     found = CHECKS.get(check)
     if found is None:
-        near = get_close_matches(check, CHECKS, n=1)
-        detail = f"Did you mean {near[0]}?" if near else "`reconciler explain` lists them."
+        detail = suggest(check, CHECKS, "`reconciler explain` lists them.")
         raise Refused([error("usage.unknown-check", f"There is no check {check}", detail)])
     console.note(render_check(found, console.out.page))

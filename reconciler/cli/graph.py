@@ -9,6 +9,7 @@ import click
 from reconciler import pipeline
 from reconciler.cli.console import Console
 from reconciler.cli.options import (
+    OneOf,
     lock_options,
     project_of,
     project_options,
@@ -25,7 +26,7 @@ from reconciler.render.graph_text import FORMATS, picture_resources, picture_ste
 @click.command("graph")
 @switch("steps", "The steps of the current plan, instead of the resources.")
 @switch("destroy", "With -steps: of the plan to unmake everything.")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="dot", show_default=True, help="How to draw it.")
+@click.option("--format", "form", type=OneOf(FORMATS), default="dot", show_default=True, help="How to draw it.")
 @project_options
 @lock_options
 @screen_options

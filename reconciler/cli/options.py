@@ -15,6 +15,7 @@ import click
 from reconciler.cli.console import Console, TextConsole
 from reconciler.cli.files import directory
 from reconciler.cli.screen import open_screen
+from reconciler.config.findings import suggest
 from reconciler.model.address import Address
 from reconciler.model.diagnostic import Refused, error, exit_code
 from reconciler.project import Project
@@ -61,6 +62,13 @@ class Whole(click.ParamType[int]):
         return number
 
 
+class OneOf(click.Choice[str]):
+    """One of several words."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        return f"{super().get_invalid_choice_message(value, ctx)} {suggest(str(value), self.choices)}".rstrip()
+
+
 class AddressType(click.ParamType[Address]):
     name = "address"
 
@@ -103,7 +111,7 @@ screen_options: Callable[[F], F] = composed(
     switch("compact-warnings", "Warnings as one line each."),
 )
 format_option: Callable[[F], F] = click.option(
-    "--format", "report_format", type=click.Choice(list(FORMATS)), help="How to write the report; text if omitted."
+    "--format", "report_format", type=OneOf(FORMATS), help="How to write the report; text if omitted."
 )
 json_option: Callable[[F], F] = switch("json", "JSON for programs, instead of text for people.")
 project_options: Callable[[F], F] = composed(

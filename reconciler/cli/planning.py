@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from reconciler.cli.options import AddressType, F, Whole, composed, switch
+from reconciler.cli.options import AddressType, F, OneOf, Whole, composed, switch
 from reconciler.plan.guards import ALLOWABLE
 from reconciler.plan.planner import Options
 from reconciler.site import Request
@@ -25,7 +25,7 @@ plan_options: Callable[[F], F] = composed(
         "--allow",
         "allowed",
         multiple=True,
-        type=click.Choice(sorted(ALLOWABLE)),
+        type=OneOf(sorted(ALLOWABLE)),
         metavar="GUARD",
         help="Allow what this guard forbids, for this run.",
     ),

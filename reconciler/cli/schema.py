@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from reconciler.cli.console import Console
-from reconciler.cli.options import reporting, screen_options
+from reconciler.cli.options import OneOf, reporting, screen_options
 
 
 @click.command("schema")
-@click.argument("name", type=click.Choice(["config", "plan", "state", "events", "world", "workspaces"]))
+@click.argument("name", type=OneOf(["config", "plan", "state", "events", "world", "workspaces"]))
 @screen_options
 @reporting
 def command(console: Console, name: str) -> None:

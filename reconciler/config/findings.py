@@ -50,9 +50,10 @@ class Findings:
 
 
 def suggest(written: str, names: Iterable[str], otherwise: str = "") -> str:
-    """`Did you mean X?` with the nearest of `names`, or `otherwise`."""
-    near = get_close_matches(written[:200], list(names), n=1, cutoff=0.6)
-    return f"Did you mean {near[0]}?" if near else otherwise
+    """`Did you mean X?` with the nearest of `names`, capitals or not, or `otherwise`."""
+    known = {name.lower(): name for name in names}
+    near = get_close_matches(written[:200].lower(), known, n=1, cutoff=0.6)
+    return f"Did you mean {known[near[0]]}?" if near else otherwise
 
 
 def quote(text: str) -> str:

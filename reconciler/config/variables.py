@@ -86,7 +86,8 @@ def _declaration(name: str, node: Map, span: Span | None, findings: Findings) ->
     if not isinstance(kind, str) or kind not in _FITS:
         written = quote(kind) if isinstance(kind, str) else describe(kind)
         summary = f"type must be {spell_list(TYPES, 'or')}, not {written}"
-        findings.error("config.wrong-value", summary, "", node.value_span("type"))
+        detail = suggest(kind, TYPES) if isinstance(kind, str) else ""
+        findings.error("config.wrong-value", summary, detail, node.value_span("type"))
         kind = "string"
     elif default is not None and not _FITS[kind](default):
         summary = f"The default must be {_ARTICLES[kind]}, not {describe(default)}"

@@ -122,12 +122,11 @@ def _explain(path: Path, complaints: list[ErrorDetails], subject: Subject) -> tu
         case "extra_forbidden":
             return *_explain_unknown(str(path[-1]), shown, models), "config.unknown-key"
         case "union_tag_invalid":
-            tags = spell_list([t for t in subject.shape.models if t], "or")
-            return f"{shown} must be {tags}, not {_brief(subject.node[path[-1]])}", "", "config.wrong-value"
+            tags, value = [t for t in subject.shape.models if t], subject.node[path[-1]]
+            return *_explain_choice(f"{shown} must be {spell_list(tags, 'or')}", value, tags), "config.wrong-value"
         case "literal_error":
-            expected = first["ctx"]["expected"].replace("'", "")
-            value = first["input"]
-            return f"{shown} must be {expected}, not {_brief(value)}", "", "config.wrong-value"
+            choices, expected = first["ctx"]["expected"].split("'")[1::2], first["ctx"]["expected"].replace("'", "")
+            return *_explain_choice(f"{shown} must be {expected}", first["input"], choices), "config.wrong-value"
         case known if known in _TYPES:
             wanted = spell_list(dict.fromkeys(_TYPES[c["type"]] for c in complaints if c["type"] in _TYPES), "or")
             summary = f"{shown} must be {wanted}, not {describe(first['input'])}"
@@ -139,6 +138,10 @@ def _explain(path: Path, complaints: list[ErrorDetails], subject: Subject) -> tu
 def _root_models(subject: Subject) -> list[type[BaseModel]]:
     shape = subject.shape
     return shape.candidates(subject.node.get(shape.discriminator) if shape.discriminator else None)
+
+
+def _explain_choice(told: str, value: Any, choices: list[str]) -> tuple[str, str]:
+    return f"{told}, not {_brief(value)}", suggest(value, choices) if isinstance(value, str) else ""
 
 
 def _explain_missing(kind: str, path: Path, models: list[type[BaseModel]], subject: Subject) -> str:
@@ -189,7 +192,8 @@ def _explain_value(shown: str, complaint: ErrorDetails) -> tuple[str, str]:
         return summary, f"It must match {context['pattern']}."
     said = str(context.get("error", complaint["msg"]))
     problem, _, advice = said.partition("; ")
-    return f"{shown} {problem}", f"{advice[:1].upper()}{advice[1:]}." if advice else ""
+    ending = "" if advice.endswith("?") else "."
+    return f"{shown} {problem}", f"{advice[:1].upper()}{advice[1:]}{ending}" if advice else ""
 
 
 def _items(count: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from difflib import get_close_matches
 from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -117,9 +118,10 @@ def _check_secret(value: Any) -> Any:
     if isinstance(value, dict) and list(value) == ["command"] and not is_reference(value):
         raise ValueError("must name its program and arguments as a list, such as {command: [op, read, NAME]}")
     if not is_reference(value):
-        raise ValueError(
-            f"must be a reference with one of the keys {', '.join(REFERENCE_SOURCES)}, such as {{env: NAME}}"
-        )
+        told = f"must be a reference with one of the keys {', '.join(REFERENCE_SOURCES)}, such as {{env: NAME}}"
+        key = str(next(iter(value)))[:200].lower() if isinstance(value, dict) and len(value) == 1 else ""
+        near = get_close_matches(key, REFERENCE_SOURCES, n=1) if key not in REFERENCE_SOURCES else []
+        raise ValueError(f"{told}; did you mean {near[0]}?" if near else told)
     ((source, name),) = value.items()
     form, shown = _FORMS.get(source, (None, ""))
     if form is not None and not form.fullmatch(name):

@@ -323,5 +323,6 @@ def test_every_check_explains_itself(reconciler: Reconciler) -> None:
         told = reconciler("explain", name).out
         assert check.what in told and check.why in told and check.remedy in told
         assert all(source in told for source in check.spec)
-    unknown = reconciler("explain", "mcp.prn")
-    assert (unknown.code, "Did you mean mcp.prm?" in unknown.err) == (1, True)
+    for typed in ("mcp.prn", "MCP.PRM"):
+        unknown = reconciler("explain", typed)
+        assert (unknown.code, "Did you mean mcp.prm?" in unknown.err) == (1, True)

@@ -86,6 +86,24 @@ def test_an_option_without_its_value_is_named(reconciler: Reconciler, given: Giv
     assert given.name in ran.err and "requires an argument" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (("schema", "confg"), "config"),
+        (("completion", "BASH"), "bash"),
+        (("plan", "-format=htm"), "html"),
+        (("drift", "-format=jso"), "json"),
+        (("graph", "-format=mermade"), "mermaid"),
+    ],
+    ids=" ".join,
+)
+def test_a_word_that_is_nearly_one_of_several_suggests_it(
+    reconciler: Reconciler, typed: tuple[str, ...], meant: str
+) -> None:
+    assert f" Did you mean {meant}?" in " ".join(reconciler(*typed).err.split())
+    assert "Did you mean" not in reconciler("schema", "zzz").err
+
+
 def test_no_option_that_takes_a_text_is_mistaken_for_a_switch() -> None:
     taking = {name for given in EVERY if given.option.type is click.STRING for name in given.option.opts}
     assert {name for name in taking if name.startswith("--")} == VALUED_WITH_TEXT
