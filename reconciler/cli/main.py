@@ -177,8 +177,10 @@ def _usage(problem: click.UsageError, given: Sequence[str]) -> Diagnostic:
     if isinstance(problem, click.NoSuchOption) and problem.option_name in _DIRECTORY:
         verb = ctx.info_name if ctx and ctx.parent else "VERB"
         told += f" The directory comes before the verb: reconciler -C DIR {verb}"
-    if ctx and isinstance(ctx.command, click.Group) and told.startswith("Usage:"):
-        told = f"`{path}` wants one of {', '.join(ctx.command.list_commands(ctx))} after it."
+    is_far = isinstance(problem, click.NoSuchCommand) and not problem.possibilities
+    if ctx and isinstance(ctx.command, click.Group) and (is_far or told.startswith("Usage:")):
+        instead = f', not "{problem.command_name}"' if isinstance(problem, click.NoSuchCommand) else ""
+        told = f"`{path}` wants one of {', '.join(ctx.command.list_commands(ctx))} after it{instead}."
     return error("usage.invalid", told, f"`{path} --help` shows what there is.")
 
 

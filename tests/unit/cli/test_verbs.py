@@ -391,6 +391,14 @@ def test_a_verb_that_lacks_its_second_word_names_those_there_are(reconciler: Rec
     assert "Usage:" not in ran.err and f"`reconciler {verb} --help` shows what there is." in ran.err
 
 
+@pytest.mark.parametrize("verb", ["state", "workspace", "sandbox"])
+def test_a_second_word_that_is_near_nothing_is_told_those_there_are(reconciler: Reconciler, verb: str) -> None:
+    ran = reconciler(verb, "zzz")
+    told = " ".join(ran.err.replace("│", " ").split())
+    assert ran.code == 1 and f"Error: `reconciler {verb}` wants one of " in told and 'after it, not "zzz".' in told
+    assert "No such command 'lst'. Did you mean 'list'?" in reconciler("state", "lst").err
+
+
 @pytest.mark.parametrize(
     ("typed", "meant"), [(["-chdir=x", "plan"], "DIR VERB\n"), (["plan", "-C", "x"], "DIR plan\n")]
 )
