@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import re
 import secrets
 import sqlite3
 import threading
 from collections.abc import Mapping
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 from reconciler.model.diagnostic import Refused, error
@@ -55,7 +57,15 @@ def create_app(options: SandboxOptions) -> Sandbox:
         return Sandbox(Org(options), options)
     except (sqlite3.Error, OSError) as problem:
         summary = f"The sandbox's database {options.db} can't be used: {problem}"
-        raise Refused([error("sandbox.database", summary, "Name another file, or remove it to begin anew.")]) from None
+        raise Refused([error("sandbox.database", summary, _way_out(options.db, problem))]) from None
+
+
+def _way_out(db: str, problem: Exception) -> str:
+    """Where nothing can be written, a file that was removed would not be made anew."""
+    is_readonly = getattr(problem, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
+    if is_readonly or not os.access(Path(db).parent, os.W_OK):
+        return "Make sure that it and its directory can be written."
+    return "Name another file, or remove it to begin anew."
 
 
 class Sandbox:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sqlite3
 import time
 from pathlib import Path
 
 import httpx
 import pytest
 
-from reconciler.model.diagnostic import Refused
+from reconciler.model.diagnostic import Diagnostic, Refused
 from reconciler.sandbox.app import SandboxOptions, create_app
 from tests.unit.sandbox.played import BASE, MCP, WORLD, Org, refused
 
@@ -128,6 +130,27 @@ def test_an_unusable_database_is_refused(tmp_path: Path, content: bytes | None) 
     with pytest.raises(Refused) as refusal:
         create_app(SandboxOptions(db=str(path)))
     assert refusal.value.diagnostics[0].code == "sandbox.database"
+
+
+def test_nobody_is_advised_to_remove_a_database_that_can_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def objection(path: Path) -> Diagnostic:
+        with pytest.raises(Refused) as refusal:
+            create_app(SandboxOptions(db=str(path)))
+        return refusal.value.diagnostics[0]
+
+    (tmp_path / "damaged.db").write_bytes(b"no database" * 100)
+    (tmp_path / "org.db").touch()
+    assert objection(tmp_path / "damaged.db").detail == "Name another file, or remove it to begin anew."
+    with monkeypatch.context() as denied:
+        denied.setattr(os, "access", lambda path, mode: path != tmp_path)
+        assert objection(tmp_path / "damaged.db").detail == "Make sure that it and its directory can be written."
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda path, **more: connect(f"file:{path}?mode=ro", uri=True, **more))
+    told = objection(tmp_path / "org.db")
+    assert "attempt to write a readonly database" in told.summary
+    assert told.detail == "Make sure that it and its directory can be written."
 
 
 def test_the_org_url_is_the_address_it_is_called_by_unless_it_is_given(org: Org) -> None:
