@@ -33,6 +33,9 @@ def require(snapshot: Snapshot, address: Address) -> None:
 
 def moved(snapshot: Snapshot, source: Address, target: Address) -> Snapshot:
     require(snapshot, source)
+    if source == target:
+        told = f"Source and target are the same: {source}"
+        raise Refused([error("state.address-taken", told, "Choose another target.")])
     if target in snapshot.records:
         raise Refused([error("state.address-taken", f"{target} is recorded already", "Choose another address.")])
     if source.kind != target.kind or source.parent != target.parent:

@@ -50,6 +50,11 @@ def test_moves_that_are_refused(source: str, target: str, code: str) -> None:
     assert [d.code for d in caught.value.diagnostics] == [code]
 
 
+def test_a_move_to_where_it_is_says_so() -> None:
+    with pytest.raises(Refused, match=r"^Source and target are the same: mcp_server\.github$"):
+        moved(SNAPSHOT, Address("mcp_server.github"), Address("mcp_server.github"))
+
+
 def test_a_misspelled_address_is_answered_with_the_nearest() -> None:
     with pytest.raises(Refused) as caught:
         require(SNAPSHOT, Address("mcp_server.gihub"))
