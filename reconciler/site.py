@@ -207,6 +207,8 @@ def opened(project: Project, request: Request, audience: Audience, operation: st
     home = home_for(project, configuration)
     with closing(home.store()) as store, held(store, request, operation) as lease:
         snapshot = store.read() or Snapshot(lineage="")
+        if not snapshot.lineage:
+            audience.diagnose(home.doubts())
         with open_live(home, read_only=operation in _LOOKING) as live:
             books, key = Books(store, lease), snapshot.secret_key or new_key()
             is_kept = lease is not None or operation not in _READING

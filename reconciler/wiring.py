@@ -18,6 +18,7 @@ from reconciler.apply.quarantine import MARGIN
 from reconciler.config.configuration import Configuration
 from reconciler.config.settings import FileStoreSettings, OktaSettings, SandboxSettings, Settings
 from reconciler.model.address import Address
+from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.resource import Observed, Resource
 from reconciler.model.snapshot import Snapshot
 from reconciler.outlook import Outlook
@@ -27,7 +28,7 @@ from reconciler.secrets.files import SecretFiles
 from reconciler.secrets.reader import SecretReader, VaultPlace, variables_of
 from reconciler.stores.kept import KeptStore
 from reconciler.stores.opening import Shelf
-from reconciler.stores.workspace import current_workspace
+from reconciler.stores.workspace import current_workspace, doubt_workspace
 
 if TYPE_CHECKING:
     from reconciler.apply.interrupts import Interrupts
@@ -71,6 +72,11 @@ class Home:
     @property
     def workspace(self) -> str:
         return current_workspace(self.states, self.environment.get("RECONCILER_WORKSPACE"))
+
+    def doubts(self) -> tuple[Diagnostic, ...]:
+        """What makes one doubt that the workspace in use, which has no state, is the one that is meant."""
+        chosen = self.environment.get("RECONCILER_WORKSPACE")
+        return doubt_workspace(chosen, self.shelf.workspaces_beside(chosen)) if chosen else ()
 
     @property
     def sandbox(self) -> Path | None:

@@ -19,10 +19,15 @@ _SUFFIXES = (".json", ".json.backup", ".journal")
 
 def workspaces(directory: Path) -> list[str]:
     """The workspaces that have anything kept in `directory`, and the default one, by name."""
+    return sorted({DEFAULT} | used_workspaces(directory))
+
+
+def used_workspaces(directory: Path) -> set[str]:
+    """The workspaces that have anything kept in `directory`."""
     with reading(directory):
         names = [path.name for path in directory.iterdir()] if directory.is_dir() else []
     stems = {name.removesuffix(suffix) for name in names for suffix in _SUFFIXES if name.endswith(suffix)}
-    return sorted({DEFAULT} | {stem for stem in stems if is_name(stem)})
+    return {stem for stem in stems if is_name(stem)}
 
 
 class FileStore(KeptStore):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.config.settings import FileStoreSettings, StateSettings
 from reconciler.model.diagnostic import Refused, error
-from reconciler.stores.file import FileStore, workspaces
+from reconciler.stores.file import FileStore, used_workspaces, workspaces
 from reconciler.stores.kept import KeptStore
 from reconciler.stores.medium import Medium, Resolve
 from reconciler.stores.names import DEFAULT, require_name
@@ -52,6 +52,17 @@ class Shelf:
         with closing(self._medium(DEFAULT)) as medium:
             found = medium.workspaces()
         return sorted({DEFAULT, *found})
+
+    def workspaces_beside(self, workspace: str) -> Sequence[str]:
+        """Those that have anything kept while that one has nothing, by name; none where asking takes a request."""
+        if self._is_file:
+            found = used_workspaces(self._files)
+        elif self.settings.sqlite is not None:
+            with closing(self._medium(workspace)) as medium:
+                found = set(medium.workspaces())
+        else:
+            return ()
+        return () if workspace in found else sorted(found)
 
     @property
     def _is_file(self) -> bool:

@@ -7,7 +7,8 @@ from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
-from reconciler.model.diagnostic import Refused, error
+from reconciler.config.findings import suggest
+from reconciler.model.diagnostic import Diagnostic, Refused, error, warning
 from reconciler.model.snapshot import Snapshot
 from reconciler.ports import Store
 from reconciler.stores.durable import reading, replace_file, writing
@@ -30,6 +31,15 @@ def current_workspace(directory: Path, chosen: str | None = None) -> str:
             told = f"{directory / _SELECTION}, which holds the name of the selected workspace, is not text"
             raise Refused([error("workspace.name", told, "Select one: `reconciler workspace select NAME`.")]) from None
     return require_name(selected) if selected else DEFAULT
+
+
+def doubt_workspace(chosen: str, others: Sequence[str]) -> tuple[Diagnostic, ...]:
+    """A warning that `chosen` (RECONCILER_WORKSPACE), which has no state, may be misspelt, if there are `others`."""
+    if not others:
+        return ()
+    told = f'RECONCILER_WORKSPACE names the workspace "{chosen}", which has no state yet'
+    known = f"There {'is' if len(others) == 1 else 'are'} {', '.join(others)}."
+    return (warning("workspace.no-state", told, suggest(chosen, others, known)),)
 
 
 def select_workspace(directory: Path, name: str, known: Sequence[str]) -> None:

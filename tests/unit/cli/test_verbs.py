@@ -327,6 +327,25 @@ def test_a_selection_that_the_environment_overrules_is_no_silent_success(
     assert reconciler("workspace", "select", "default").err == ""
 
 
+@pytest.mark.parametrize("store", ["file: {path: state}", "sqlite: {path: state.db}"])
+def test_a_workspace_without_a_state_that_only_the_environment_names_is_doubted(
+    reconciler: Reconciler, configured: Path, monkeypatch: pytest.MonkeyPatch, store: str
+) -> None:
+    edit(configured, "version: 1\n", f"version: 1\nstate: {{{store}}}\n")
+    monkeypatch.setenv("RECONCILER_WORKSPACE", "production")
+    assert "has no state yet" not in reconciler("plan").err
+    assert reconciler("apply", "-auto-approve").code == 0
+    for named, advice in (("producton", "Did you mean production?"), ("zzz", "There is production.")):
+        monkeypatch.setenv("RECONCILER_WORKSPACE", named)
+        ran = reconciler("plan")
+        assert f'RECONCILER_WORKSPACE names the workspace "{named}", which has no state yet' in ran.err
+        assert ran.code == 0 and advice in ran.err
+    assert reconciler("apply", "-auto-approve").code == 0
+    assert "has no state yet" not in reconciler("plan").err
+    monkeypatch.delenv("RECONCILER_WORKSPACE")
+    assert "has no state yet" not in reconciler("plan").err
+
+
 def test_a_sandbox_that_cannot_be_removed_is_told(
     reconciler: Reconciler, applied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
