@@ -194,7 +194,8 @@ def _steps(plan: Plan) -> str:
         f'<li><ul class="steps">{"".join(_step(step, numbers) for step in steps)}</ul></li>'
         for _, steps in sorted(waves.items())
     ]
-    told = f"{len(plan.steps)} steps; those under one number wait for nothing but what is above"
+    waiting = "steps; those under one number wait for nothing but what is above"
+    told = f"{len(plan.steps)} {waiting}" if len(plan.steps) != 1 else "1 step"
     opened = " open" if len(plan.steps) <= 200 else ""
     summary = f"<summary>Order of steps <small>{told}</small></summary>"
     return f'<details class="fold"{opened}>{summary}<ol class="waves">{"".join(parts)}</ol></details>'

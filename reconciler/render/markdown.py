@@ -129,7 +129,8 @@ def _steps(plan: Plan | None, room: int) -> list[str]:
         return []
     lines = [f"{number:>4}. {safe(step.id)}" for number, step in enumerate(plan.steps, 1)]
     block = fenced("text", _fitting(lines, room - 200, lambda n: f"      … {n} more steps"))
-    return [f"<details><summary>{len(plan.steps)} steps in their order</summary>\n\n{block}\n\n</details>"]
+    told = f"{len(plan.steps)} steps in their order" if len(plan.steps) != 1 else "1 step"
+    return [f"<details><summary>{told}</summary>\n\n{block}\n\n</details>"]
 
 
 def _drift(plan: Plan | None, room: int) -> list[str]:

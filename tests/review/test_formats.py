@@ -113,6 +113,14 @@ def test_markdown_begins_with_the_verdict_and_has_the_differences() -> None:
     assert render_markdown(report(head=BASE)) == "### No changes\n"
 
 
+def test_one_step_is_no_steps_in_their_order() -> None:
+    one = report(head=BASE.replace("display_name: Todo", "display_name: Tasks"))
+    assert one.plan is not None and len(one.plan.steps) == 1
+    assert "<summary>1 step</summary>" in render_markdown(one)
+    assert "<small>1 step</small>" in render_html(one)
+    assert "steps in their order</summary>" in render_markdown(report())
+
+
 def test_markdown_that_is_too_long_loses_its_middle() -> None:
     told = tuple(error("config.x", f"wrong {n} {'x' * 300}") for n in range(300))
     plan = compare(many(0, "a"), many(1000, "b"), "t", Options())
