@@ -12,6 +12,9 @@ from reconciler.model.diagnostic import Diagnostic, Refused, Span, error
 from reconciler.sandbox.faults import FAULT_SCHEMA
 from reconciler.sandbox.troubles import TROUBLES
 
+_TOO_DEEP = "the world file is nested too deeply"
+_DEEP = "maximum nesting"
+"""What libyaml says of it since 0.2.6, which reads some way ahead of its events."""
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_CHARACTERS = 2_000_000
 _MAX_DEPTH = 32
@@ -193,6 +196,8 @@ class _Source:
             self._check_events()
             node: yaml.Node | None = yaml.compose(self._text, Loader=_Loader)
         except yaml.MarkedYAMLError as broken:
+            if broken.problem and _DEEP in broken.problem:
+                self._refuse(_TOO_DEEP, broken.problem_mark)
             self._refuse(f"the world file is not YAML: {broken.problem or broken.context}", broken.problem_mark)
         except yaml.YAMLError as broken:
             self._refuse(f"the world file is not YAML: {broken}")
@@ -207,7 +212,7 @@ class _Source:
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
             if depth > _MAX_DEPTH:
-                self._refuse("the world file is nested too deeply", event.start_mark)
+                self._refuse(_TOO_DEEP, event.start_mark)
             if isinstance(event, yaml.AliasEvent):
                 self._refuse("a world file has no aliases", event.start_mark)
 
